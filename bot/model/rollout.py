@@ -1,0 +1,115 @@
+"""The words in which a rollout provider and the workflows talk to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bot.model.deployment import Image, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What runs on a target right now.
+
+    ``steady`` is false while any rollout is under way there, ours or somebody else's. ``image``
+    is ``None`` where the container's image is not pinned to a digest and none can be read back.
+    """
+
+    revision: str
+    image: Image | None
+    desired: int
+    running: int
+    steady: bool
+    rollout: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one rollout is to achieve. ``deployment_id`` tags everything made for it.
+
+    ``revision`` is set when an existing revision is to run again (a rollback); otherwise
+    ``prepare`` makes one from ``base`` (the revision that ran when the order was given).
+    """
+
+    deployment_id: str
+    image: Image
+    base: str
+    revision: str | None = None
+
+
+class Told(StrEnum):
+    """Whether an earlier ``start`` reached the provider, as far as it can be read back."""
+
+    YES = "yes"
+    NO = "no"
+    SOMEONE_ELSE = "someone_else"
+    CANNOT_KNOW = "cannot_know"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """The answer to "did my earlier call take effect?"; ``handle`` is set when it did."""
+
+    told: Told
+    handle: str | None = None
+    explanation: str = ""
+
+
+class End(StrEnum):
+    """How a rollout ended, by the provider's own account."""
+
+    SUCCEEDED = "succeeded"
+    ROLLED_BACK = "rolled_back"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    UNKNOWN = "outcome_unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One rollout to observe: the provider's handle and revision, under our deployment's id."""
+
+    deployment_id: str
+    revision: str
+    handle: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one look at a rollout showed. ``end`` is ``None`` while it goes on.
+
+    ``explanation`` is the provider's own reason. ``events`` are its newest messages and
+    stopped-task reasons, oldest first, each a single line, for the thread.
+    """
+
+    progress: Progress
+    end: End | None = None
+    explanation: str = ""
+    events: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A dry run: a unified diff of what would change, and warnings worth a line on the card."""
+
+    diff: str
+    warnings: tuple[str, ...] = ()
+
+
+class Grade(StrEnum):
+    """How bad a finding of ``doctor`` is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of ``doctor``'s table: what was looked at, what was found, what to do."""
+
+    subject: str
+    grade: Grade
+    found: str
+    advice: str = field(default="")
