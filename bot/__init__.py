@@ -1,0 +1,1 @@
+"""Quarterdeck: deploys, approvals, rollbacks and an audit trail from Slack."""

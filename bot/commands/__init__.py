@@ -1,0 +1,1 @@
+"""What people type: one grammar, one parser, typed commands."""

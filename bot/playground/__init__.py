@@ -1,0 +1,1 @@
+"""Local stand-ins for ``quarterdeck demo``; the bot never imports them."""

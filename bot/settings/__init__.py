@@ -1,0 +1,1 @@
+"""Environment variables and the catalog file, checked as a whole."""

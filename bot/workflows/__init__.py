@@ -1,0 +1,1 @@
+"""What must survive a crash: durable, read top to bottom, through ports only."""

@@ -1,0 +1,1 @@
+"""AWS ECS, behind the ``Rollouts`` port."""

@@ -1,0 +1,1 @@
+"""Pure functions from a domain value to blocks, one file per message."""
