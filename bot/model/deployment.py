@@ -198,7 +198,7 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A hold on a target; ``service`` is ``*`` for a whole environment. Until released if no end."""
+    """A hold on a target; ``service`` is ``*`` for a whole environment; no end: until released."""
 
     service: str
     environment: str
@@ -269,7 +269,7 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """A row as it stands in the trail. ``digest`` is hex SHA-256 over ``previous`` and the entry."""
+    """A row as it stands in the trail. ``digest`` is hex SHA-256 of ``previous`` and entry."""
 
     seq: int
     at: datetime

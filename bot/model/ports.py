@@ -70,15 +70,15 @@ class Rollouts(Protocol):
         ...
 
     def prepare(self, spec: TargetSpec, order: Order) -> str:
-        """Make the order's revision and return its name; one tagged with the deployment is reused."""
+        """Make the order's revision and return its name; one tagged for it already is reused."""
         ...
 
     def start(self, spec: TargetSpec, order: Order, revision: str) -> str | None:
-        """Tell the provider to roll to ``revision``; returns its handle of the rollout if it gave one."""
+        """Tell the provider to roll to ``revision``; returns its handle of it if it gave one."""
         ...
 
     def read_back(self, spec: TargetSpec, order: Order, revision: str, since: datetime) -> ReadBack:
-        """Whether a ``start`` of this revision made at or after ``since`` took effect. Reads only."""
+        """Whether a ``start`` of this revision made since then took effect. Reads only."""
         ...
 
     def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Mapping[str, Observation]:
@@ -189,7 +189,7 @@ class AuditTrail(Protocol):
     def append(self, entry: AuditEntry) -> AuditRow: ...
 
     def search(self, limit: int = 20, **filters: str) -> Sequence[AuditRow]:
-        """Newest first; filters by ``target``, ``deployment_id``, ``actor`` (id) or ``action`` prefix."""
+        """Newest first, by ``target``, ``deployment_id``, ``actor`` (id), ``action`` prefix."""
         ...
 
     def rows(self) -> Iterator[AuditRow]:
@@ -265,7 +265,7 @@ class Delivery:
     """One message the outbox owes to Slack.
 
     A card (``key == "card"``) is drawn from the deployment's state at the moment of delivery;
-    ``wanted`` is the newest state asked for. ``ts`` is set once the message exists. ``attempted_at``
+    ``wanted`` is the newest state asked for. ``ts`` is set once it exists. ``attempted_at``
     is set while it is not known whether an earlier attempt to post it succeeded: look before
     posting again. ``thread_ts`` is the card's ``ts`` for a message in its thread.
     """
@@ -284,7 +284,7 @@ class Delivery:
 
 
 class Deliveries(Protocol):
-    """The outbox's other end: what the deliverer works through. Each call is its own transaction."""
+    """What the deliverer works through. Each call is a transaction of its own."""
 
     def claim(self, claimant: str, limit: int, now: datetime) -> Sequence[Delivery]:
         """Due deliveries that nobody else is delivering, claimed for 30 s; cards of settled

@@ -58,7 +58,7 @@ class DryRun:
 
 @dataclass(frozen=True, slots=True)
 class TargetStatus:
-    """One line of ``status``. ``drift`` says how the live revision differs from our last release."""
+    """One line of ``status``; ``drift`` says how what is live differs from our last release."""
 
     target: Target
     running: Image | None
