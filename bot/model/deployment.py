@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from typing_extensions import override
+
 
 class Kind(StrEnum):
     """Why a rollout happens. A rollback is exempt from gates, but never from the audit trail."""
@@ -63,6 +65,7 @@ class Target:
     service: str
     environment: str
 
+    @override
     def __str__(self) -> str:
         return f"{self.service}/{self.environment}"
 

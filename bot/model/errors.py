@@ -18,6 +18,8 @@ a message that is safe to show: no secret ever goes into one.
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 
 class QuarterdeckError(Exception):
     """Root of the tree. ``str(error)`` is a whole sentence that may be shown to a person."""
@@ -31,6 +33,7 @@ class QuarterdeckError(Exception):
         if reason_code is not None:
             self.reason_code = reason_code
 
+    @override
     def __reduce__(self) -> tuple[object, ...]:
         # The workflow engine stores a raised fault and raises it again after a restart.
         return (_rebuild, (type(self), self.message, self.reason_code, self.hint))
