@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from bot.model.catalog import Ecr, TargetSpec
@@ -186,7 +186,13 @@ class Releases(Protocol):
 class AuditTrail(Protocol):
     """Append-only, hash-chained."""
 
-    def append(self, entry: AuditEntry) -> AuditRow: ...
+    def append(self, entry: AuditEntry) -> None:
+        """Numbered and chained when the transaction commits, timed now.
+
+        Last of all, so that the chain is locked only for a moment, and never in another order
+        than the rows a transaction changes. Without it the transaction does not commit.
+        """
+        ...
 
     def search(self, limit: int = 20, **filters: str) -> Sequence[AuditRow]:
         """Newest first, by ``target``, ``deployment_id``, ``actor`` (id), ``action`` prefix."""
@@ -305,4 +311,35 @@ class Deliveries(Protocol):
 
     def move(self, delivery: Delivery, channel: str) -> None:
         """Post it anew in another channel: the old message or its channel is gone."""
+        ...
+
+
+class Replicas(Protocol):
+    """Who is alive: a lease for each process that may own rollouts. An id lives as one process.
+
+    PostgreSQL's own clock decides there, so that a replica with a wrong one harms nobody. Each
+    call is its own transaction.
+    """
+
+    def beat(self, replica_id: str, lease: timedelta, host: str = "") -> bool:
+        """Join, or extend the lease. False: another replica has taken over, so stop acting."""
+        ...
+
+    def release(self, replica_id: str) -> None:
+        """Give the lease up at a shutdown, so that nobody needs to wait for its end."""
+        ...
+
+    def dead(self, now: datetime) -> Sequence[str]:
+        """Those whose lease ran out or was given up, and that no living replica has taken over.
+
+        ``now`` counts on SQLite only.
+        """
+        ...
+
+    def claim_dead(self, replica_id: str, by: str) -> bool:
+        """Take over from a dead replica: one winner, who must be alive, and the dead cannot return.
+
+        Should ``by`` die as well, ``dead`` lists the claimed one again: taking over must be
+        idempotent.
+        """
         ...
