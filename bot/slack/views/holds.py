@@ -1,0 +1,36 @@
+"""Locks, freezes and the pause: everything that is in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bot.model.reply import HoldsReport
+from bot.slack.views.message import Message, message, paragraphs, section
+from bot.slack.views.status import paused
+from bot.slack.views.text import escaped, moment, person
+
+
+def holds(report: HoldsReport) -> Message:
+    """One line per hold: where, who, why, until when."""
+    lines = list(_lines(report))
+    count = len(lines)
+    said = f"{count} hold{'' if count == 1 else 's'} in force." if lines else "Nothing is held."
+    return message(said, paragraphs(lines) or [section(said)])
+
+
+def _lines(report: HoldsReport) -> Iterator[str]:
+    if report.paused:
+        yield paused(report.paused)
+    for lock in report.locks:
+        where = f"{escaped(lock.service, 60)}/{escaped(lock.environment, 60)}"
+        until = f"until {moment(lock.until)}" if lock.until else "until released"
+        why = escaped(lock.reason, 200) or "no reason given"
+        yield f"🔒 *{where}* {until}, by {person(lock.owner)}: {why}"
+    for freeze in report.freezes:
+        until = f"until {moment(freeze.until)}" if freeze.until else "until lifted"
+        why = escaped(freeze.reason, 200) or "no reason given"
+        where = escaped(freeze.environment, 60)
+        yield f"🧊 *{where}* frozen {until}, by {person(freeze.owner)}: {why}"
+    for environment, name, ends in report.windows:
+        where = escaped(environment, 60)
+        yield f"🧊 *{where}* freeze window {escaped(name, 80)}, until {moment(ends)}"
