@@ -16,7 +16,6 @@ from bot.slack.views.ids import Action, Handle
 from bot.slack.views.message import Message, actions, context, header, paragraphs, section
 from bot.slack.views.text import moment
 
-
 #: Longer lists are counted, not shown.
 LINES = 20
 

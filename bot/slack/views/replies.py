@@ -61,10 +61,11 @@ def _draw_answer(reply: Accepted | Refused | DryRun) -> Message:
             assert_never(reply)
 
 
-Report = StatusReport | DeploymentList | Details | Why | HoldsReport | AuditReport | WhoAmI | Help
+Timed = StatusReport | DeploymentList | Details
+Timeless = Why | HoldsReport | AuditReport | WhoAmI | Help
 
 
-def _draw_report(reply: Report, now: datetime) -> Message:  # noqa: PLR0911 - one line per kind
+def _draw_report(reply: Timed | Timeless, now: datetime) -> Message:
     match reply:
         case StatusReport():
             return status(reply, now)
@@ -72,6 +73,12 @@ def _draw_report(reply: Report, now: datetime) -> Message:  # noqa: PLR0911 - on
             return deployments(reply, now)
         case Details():
             return details(reply, now)
+        case _:
+            return _draw_timeless(reply)
+
+
+def _draw_timeless(reply: Timeless) -> Message:
+    match reply:
         case Why():
             return why(reply)
         case HoldsReport():
