@@ -1,0 +1,1 @@
+"""One front door: command and requester in; decision, audit row and durable work out."""

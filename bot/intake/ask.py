@@ -1,0 +1,102 @@
+"""Who asks, and the ways in which every request is answered alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bot.model.deployment import AuditEntry, Deployment, Requester, Target
+from bot.model.errors import QuarterdeckError, UserError
+from bot.model.ports import Transaction
+from bot.model.reply import Refused
+from bot.policy.decide import Denied
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One delivery of a request. The same ``request_id`` again is the same request."""
+
+    requester: Requester
+    request_id: str
+
+    @property
+    def actor_id(self) -> str:
+        """The Slack id of who asks."""
+        return self.requester.person.id
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a request is about, for its audit row."""
+
+    action: str
+    target: str = ""
+    deployment_id: str = ""
+    from_digest: str = ""
+    to_digest: str = ""
+    detail: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, action: str, deployment: Deployment) -> Subject:
+        """The subject of an action on a deployment that exists."""
+        return cls(
+            action,
+            str(deployment.target),
+            deployment.id,
+            deployment.previous.digest if deployment.previous else "",
+            deployment.image.digest,
+        )
+
+    @classmethod
+    def at(cls, action: str, target: Target, **detail: str) -> Subject:
+        """The subject of an action on a target."""
+        return cls(action, str(target), detail=detail)
+
+
+def record(
+    tx: Transaction, ask: Ask, subject: Subject, decision: str, *, reason: str = "", code: str = ""
+) -> None:
+    """Append the audit row of a request and of what was decided about it."""
+    tx.audit.append(
+        AuditEntry(
+            actor=ask.requester.person,
+            action=subject.action,
+            decision=decision,
+            target=subject.target,
+            deployment_id=subject.deployment_id,
+            from_digest=subject.from_digest,
+            to_digest=subject.to_digest,
+            reason=reason,
+            reason_code=code,
+            request_id=ask.request_id,
+            detail=subject.detail,
+        )
+    )
+
+
+def deny(tx: Transaction, ask: Ask, subject: Subject, refused: Refused) -> Refused:
+    """Record a refusal and hand it on: what was tried is part of the trail too."""
+    record(tx, ask, subject, "denied", reason=refused.text, code=refused.reason_code)
+    return refused
+
+
+def refused_by(denied: Denied) -> Refused:
+    """A policy's denial as a reply: the first reason leads, the others follow."""
+    first = denied.reasons[0]
+    text = " ".join(reason.text for reason in denied.reasons)
+    hints = dict.fromkeys(reason.what_to_do for reason in denied.reasons)
+    return Refused(str(first.code), text, " ".join(hints))
+
+
+def refused_for(fault: QuarterdeckError) -> Refused:
+    """A fault as a reply: nothing was changed."""
+    suggestion = fault.suggestion if isinstance(fault, UserError) else ""
+    return Refused(fault.reason_code, fault.message, fault.hint, suggestion)
+
+
+def unknown_deployment(deployment_id: str) -> Refused:
+    """The id names nothing."""
+    return Refused(
+        "UNKNOWN_DEPLOYMENT",
+        f"There is no deployment {deployment_id[:60]}.",
+        "Ids look like backend-staging-142; `/deploy history` lists them.",
+    )

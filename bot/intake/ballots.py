@@ -1,0 +1,184 @@
+"""Approvals, rejections and cancellations: what people say about a deployment that was asked for.
+
+Every path (button, typed command, modal) comes through here, so every path meets the same checks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.commands.model import Approve, Cancel, Reject
+from bot.intake.ask import Ask, Subject, deny, record, refused_by, unknown_deployment
+from bot.intake.rollbacks import Rollbacks
+from bot.model.deployment import Ballot, Deployment, Kind, Status, Vote
+from bot.model.ports import Transaction
+from bot.model.reply import Accepted, Refused
+from bot.policy.decide import Denied
+from bot.policy.votes import Tally, may_cancel, may_vote, tally
+from bot.workflows.ending import Ending, settle
+from bot.workflows.facts import Asked, gather, groups_of
+from bot.workflows.parts import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A ballot as it came in: ``digest`` is what the card showed, empty when it was typed."""
+
+    ballot: Ballot
+    digest: str
+    reason: str
+
+
+class Ballots:
+    """What may be said about a deployment, and what follows from it."""
+
+    def __init__(self, parts: Parts, rollbacks: Rollbacks) -> None:
+        self._parts = parts
+        self._rollbacks = rollbacks
+
+    def approve(self, command: Approve, ask: Ask) -> Accepted | Refused:
+        """Count one approval; the one that completes them queues the rollout."""
+        return self._vote(command.id, Said(Ballot.APPROVE, command.digest, ""), ask)
+
+    def reject(self, command: Reject, ask: Ask) -> Accepted | Refused:
+        """One rejection ends the request."""
+        return self._vote(command.id, Said(Ballot.REJECT, command.digest, command.reason), ask)
+
+    def _vote(self, deployment_id: str, said: Said, ask: Ask) -> Accepted | Refused:
+        with self._parts.store.read() as tx:
+            votes = tx.votes.on(deployment_id)
+        members = groups_of(self._parts.groups, votes)
+        with self._parts.store.begin() as tx:
+            deployment = tx.deployments.get(deployment_id)
+            if deployment is None:
+                return unknown_deployment(deployment_id)
+            subject = Subject.of(f"vote.{said.ballot.value}", deployment)
+            if (refused := self._refusal(tx, deployment, said, ask)) is not None:
+                tx.outbox.card(deployment.id)
+                return deny(tx, ask, subject, refused)
+            record(tx, ask, subject, "allowed", reason=said.reason)
+            tx.outbox.card(deployment.id)
+            if said.ballot is Ballot.REJECT:
+                return self._end(tx, deployment, said, ask)
+            members[ask.actor_id] = ask.requester.groups
+            count = tally(
+                tx.votes.on(deployment.id),
+                self._parts.catalog().policy_of(deployment.target),
+                deployment,
+                members,
+            )
+            return self._counted(tx, deployment, count, ask)
+
+    def _refusal(
+        self, tx: Transaction, deployment: Deployment, said: Said, ask: Ask
+    ) -> Refused | None:
+        """Why this ballot does not count; ``None`` when it has been cast."""
+        now = self._parts.clock.now()
+        asked = Asked(deployment.kind, deployment.target, ask.requester, said.reason)
+        facts = gather(tx, self._parts.catalog(), asked, now)
+        digest = said.digest or deployment.image.digest
+        verdict = may_vote(facts, deployment, said.ballot, digest)
+        if isinstance(verdict, Denied):
+            return refused_by(verdict)
+        vote = Vote(deployment.id, ask.requester.person, said.ballot, digest, now, said.reason)
+        if not tx.votes.cast(vote):
+            return Refused(
+                "ALREADY_VOTED",
+                f"You have voted on {deployment.id} already.",
+                "Its card shows who is still missing.",
+            )
+        return None
+
+    def _end(
+        self, tx: Transaction, deployment: Deployment, said: Said, ask: Ask
+    ) -> Accepted | Refused:
+        person = ask.requester.person
+        why = f"Rejected by {person.name}" + (f": {said.reason}" if said.reason else ".")
+        ended = settle(
+            tx,
+            deployment,
+            Ending(Status.REJECTED, why, "REJECTED", person),
+            self._parts.clock.now(),
+        )
+        if ended is None:
+            return too_late(deployment)
+        return Accepted(f"{deployment.id} is rejected.", (ended,))
+
+    def _counted(
+        self, tx: Transaction, deployment: Deployment, count: Tally, ask: Ask
+    ) -> Accepted | Refused:
+        tx.outbox.thread(
+            deployment.id, f"vote:{ask.actor_id}", f"{ask.requester.person.name} approved."
+        )
+        if not count.approved:
+            return Accepted(
+                f"Your approval of {deployment.id} counts. {count.missing}", (deployment,)
+            )
+        queued = tx.deployments.move(deployment, Status.QUEUED)
+        if queued is None:
+            return too_late(deployment)
+        tx.engine.enqueue_rollout(queued)
+        record(tx, ask, Subject.of("deploy.approved", queued), "done")
+        return Accepted(f"{deployment.id} is approved and takes its turn.", (queued,))
+
+    def cancel(self, command: Cancel, ask: Ask) -> Accepted | Refused:
+        """End what has not started; take back what has, if that was asked for."""
+        with self._parts.store.begin() as tx:
+            deployment = tx.deployments.get(command.id)
+            if deployment is None:
+                return unknown_deployment(command.id)
+            subject = Subject.of("deploy.cancel", deployment)
+            refused = self._cannot_cancel(tx, deployment, command, ask)
+            if refused is not None:
+                tx.outbox.card(deployment.id)
+                return deny(tx, ask, subject, refused)
+            if deployment.status is not Status.RUNNING:
+                return self._cancelled(tx, deployment, command, ask)
+        return self._rollbacks.take_back(deployment, command.reason, ask)
+
+    def _cannot_cancel(
+        self, tx: Transaction, deployment: Deployment, command: Cancel, ask: Ask
+    ) -> Refused | None:
+        asked = Asked(deployment.kind, deployment.target, ask.requester, command.reason)
+        facts = gather(tx, self._parts.catalog(), asked, self._parts.clock.now())
+        verdict = may_cancel(facts, deployment)
+        if isinstance(verdict, Denied):
+            return refused_by(verdict)
+        if deployment.status is not Status.RUNNING:
+            return None
+        if deployment.kind is Kind.ROLLBACK:
+            return Refused(
+                "ALREADY_RUNNING",
+                f"{deployment.id} is a rollback that is running already.",
+                "`/rollback` to another version replaces it.",
+            )
+        if not command.roll_back:
+            return Refused(
+                "ALREADY_RUNNING",
+                f"{deployment.id} is running: stopping half-way would leave both versions up.",
+                f"`/deploy cancel {deployment.id} --roll-back` goes back to what ran before.",
+                f"/deploy cancel {deployment.id} --roll-back",
+            )
+        return None
+
+    def _cancelled(
+        self, tx: Transaction, deployment: Deployment, command: Cancel, ask: Ask
+    ) -> Accepted | Refused:
+        person = ask.requester.person
+        why = f"Cancelled by {person.name}" + (f": {command.reason}" if command.reason else ".")
+        ended = settle(
+            tx,
+            deployment,
+            Ending(Status.CANCELLED, why, "CANCELLED", person),
+            self._parts.clock.now(),
+        )
+        return Accepted(f"{ended.id} is cancelled.", (ended,)) if ended else too_late(deployment)
+
+
+def too_late(deployment: Deployment) -> Refused:
+    """Somebody else was faster; their decision stands."""
+    return Refused(
+        "ALREADY_DECIDED",
+        f"{deployment.id} was decided by somebody else in the same moment.",
+        "Its card shows who and how.",
+    )

@@ -1,0 +1,63 @@
+"""The facts behind a deployment's card, gathered in one read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from statistics import median
+
+from bot.model.catalog import Catalog
+from bot.model.deployment import Deployment, Kind, Status
+from bot.model.ports import Transaction
+from bot.model.reply import CardFacts
+
+#: How many earlier rollouts the usual duration is taken from.
+SAMPLE = 20
+
+
+def card_facts(
+    tx: Transaction, catalog: Catalog, deployment_id: str, now: datetime
+) -> CardFacts | None:
+    """Everything a card shows; ``None`` for an id that names nothing."""
+    deployment = tx.deployments.get(deployment_id)
+    if deployment is None:
+        return None
+    spec = catalog.spec(deployment.target)
+    policy = catalog.policy_of(deployment.target) if spec is not None else None
+    active = tx.deployments.active(deployment.target)
+    return CardFacts(
+        deployment,
+        votes=tuple(tx.votes.on(deployment_id)),
+        position=position(deployment, active),
+        required_group=policy.required_group if policy else None,
+        usual=usual_duration(tx.deployments.history(deployment.target, SAMPLE)),
+        current=is_current(tx, deployment, active),
+        lock=next((k for k in tx.holds.locks(now) if k.covers(deployment.target, now)), None),
+    )
+
+
+def position(deployment: Deployment, active: Sequence[Deployment]) -> int | None:
+    """Its place in its target's queue, 1 for the next to start; ``None`` when it does not wait."""
+    if deployment.status is not Status.QUEUED:
+        return None
+    queued = [other.id for other in active if other.status is Status.QUEUED]
+    return queued.index(deployment.id) + 1 if deployment.id in queued else None
+
+
+def usual_duration(history: Sequence[Deployment]) -> timedelta | None:
+    """The median duration of earlier rollouts that succeeded."""
+    seconds = [
+        (d.finished_at - d.started_at).total_seconds()
+        for d in history
+        if d.status is Status.SUCCEEDED and d.started_at and d.finished_at
+    ]
+    return timedelta(seconds=median(seconds)) if seconds else None
+
+
+def is_current(tx: Transaction, deployment: Deployment, active: Sequence[Deployment]) -> bool:
+    """Whether its target should be running this deployment's version, with nothing under way."""
+    if deployment.status is not Status.SUCCEEDED:
+        return False
+    good = tx.releases.known_good(deployment.target, 1)
+    busy = any(d.status is Status.RUNNING or d.kind is Kind.ROLLBACK for d in active)
+    return bool(good) and good[0].deployment_id == deployment.id and not busy

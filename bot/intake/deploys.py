@@ -1,0 +1,232 @@
+"""``/deploy``: resolve, decide, record and enqueue, all before Slack is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bot.commands.model import Deploy, Retry
+from bot.intake.ask import Ask, Subject, deny, record, refused_by, refused_for, unknown_deployment
+from bot.model.catalog import TargetSpec
+from bot.model.deployment import Deployment, Image, Kind, Status, Target
+from bot.model.errors import QuarterdeckError, UserError
+from bot.model.ports import Store, Transaction
+from bot.model.reply import Accepted, DryRun, Refused
+from bot.model.rollout import Live
+from bot.policy.decide import Allowed, Denied, NeedsApproval, decide
+from bot.workflows.facts import Asked, gather
+from bot.workflows.parts import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A deployment about to be asked for: what it would put where, and what runs there now."""
+
+    spec: TargetSpec
+    image: Image
+    live: Live
+    reason: str
+    override_freeze: bool
+
+    @property
+    def target(self) -> Target:
+        """The target's key."""
+        return self.spec.key
+
+
+class Deploys:
+    """Requests to bring a version onto targets."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def deploy(self, command: Deploy, ask: Ask) -> Accepted | Refused | DryRun:
+        """One result per target: some may be accepted while others are refused."""
+        if command.dry_run:
+            return self._dry_run(command, ask)
+        if again := repeated(self._parts.store, ask):
+            return again
+        results = [self._one(target, command, ask) for target in command.targets]
+        return merged(results)
+
+    def retry(self, command: Retry, ask: Ask) -> Accepted | Refused:
+        """Ask again for the image of an earlier deployment; what was approved is not inherited."""
+        if again := repeated(self._parts.store, ask):
+            return again
+        with self._parts.store.read() as tx:
+            earlier = tx.deployments.get(command.id)
+        if earlier is None:
+            return unknown_deployment(command.id)
+        if not earlier.settled:
+            return Refused(
+                "DUPLICATE",
+                f"{earlier.id} has not ended yet: it is {earlier.status.value.replace('_', ' ')}.",
+                f"`/deploy show {earlier.id}` shows it.",
+            )
+        anew = Deploy((earlier.target,), earlier.image.digest, command.reason or earlier.reason)
+        return merged([self._one(earlier.target, anew, ask, ref=earlier.image.ref)])
+
+    def _one(self, target: Target, command: Deploy, ask: Ask, ref: str = "") -> Accepted | Refused:
+        subject = Subject.at("deploy.requested", target, version=command.version)
+        try:
+            candidate = self._candidate(target, command, ref)
+        except QuarterdeckError as fault:
+            with self._parts.store.begin() as tx:
+                return deny(tx, ask, subject, refused_for(fault))
+        subject = replace(
+            subject,
+            from_digest=candidate.live.image.digest if candidate.live.image else "",
+            to_digest=candidate.image.digest,
+        )
+        try:
+            with self._parts.store.begin() as tx:
+                return self._decide(tx, ask, candidate, subject)
+        except UserError as duplicate:
+            if again := repeated(self._parts.store, ask):
+                return again
+            with self._parts.store.begin() as tx:
+                return deny(tx, ask, subject, refused_for(duplicate))
+
+    def _candidate(self, target: Target, command: Deploy, ref: str = "") -> Candidate:
+        catalog = self._parts.catalog()
+        spec = catalog.spec(target)
+        if spec is None:
+            raise UserError(
+                f"{target.service} does not run in {target.environment}.",
+                reason_code="UNKNOWN_TARGET",
+                hint="`/deploy status` lists what runs where.",
+            )
+        image = self._parts.registry.resolve(catalog.services[target.service].ecr, command.version)
+        if ref:
+            image = replace(image, ref=ref)
+        live = self._parts.rollouts.live(spec)
+        return Candidate(spec, image, live, command.reason, command.override_freeze)
+
+    def _decide(
+        self, tx: Transaction, ask: Ask, candidate: Candidate, subject: Subject
+    ) -> Accepted | Refused:
+        asked = Asked(
+            Kind.DEPLOY,
+            candidate.target,
+            ask.requester,
+            candidate.reason,
+            candidate.override_freeze,
+        )
+        decision = decide(gather(tx, self._parts.catalog(), asked, self._parts.clock.now()))
+        if isinstance(decision, Denied):
+            return deny(tx, ask, subject, refused_by(decision))
+        deployment = self._create(tx, ask, candidate, decision)
+        notes = " ".join(decision.notes)
+        record(
+            tx,
+            ask,
+            replace(subject, deployment_id=deployment.id),
+            "allowed",
+            reason=" ".join(filter(None, (candidate.reason, notes))),
+        )
+        tx.outbox.card(deployment.id)
+        return Accepted(said(deployment), (deployment,))
+
+    def _create(
+        self, tx: Transaction, ask: Ask, candidate: Candidate, decision: Allowed | NeedsApproval
+    ) -> Deployment:
+        now = self._parts.clock.now()
+        waits = decision if isinstance(decision, NeedsApproval) else None
+        deployment = Deployment(
+            id=tx.deployments.next_id(candidate.target),
+            kind=Kind.DEPLOY,
+            target=candidate.target,
+            requester=ask.requester.person,
+            requester_is_bot=ask.requester.is_bot,
+            channel=ask.requester.channel,
+            image=candidate.image,
+            previous=candidate.live.image,
+            previous_revision=candidate.live.revision,
+            reason=candidate.reason,
+            status=Status.AWAITING_APPROVAL if waits else Status.QUEUED,
+            created_at=now,
+            request_id=ask.request_id,
+            approvals_needed=waits.approvals if waits else 0,
+            expires_at=now + waits.expires_after if waits else None,
+            overridden_freeze=" ".join(decision.notes) if candidate.override_freeze else "",
+        )
+        tx.deployments.add(deployment)
+        if deployment.expires_at is not None:
+            tx.engine.expire_at(deployment.id, deployment.expires_at)
+        else:
+            tx.engine.enqueue_rollout(deployment)
+        return deployment
+
+    def _dry_run(self, command: Deploy, ask: Ask) -> DryRun | Refused:
+        if len(command.targets) != 1:
+            return Refused(
+                "USAGE",
+                "A dry run shows one service at a time.",
+                f"Try `/deploy {command.targets[0].service} {command.targets[0].environment} "
+                "--dry-run`.",
+            )
+        try:
+            candidate = self._candidate(command.targets[0], command)
+            plan = self._parts.rollouts.plan(candidate.spec, candidate.image)
+        except QuarterdeckError as fault:
+            return refused_for(fault)
+        asked = Asked(
+            Kind.DEPLOY,
+            candidate.target,
+            ask.requester,
+            candidate.reason,
+            candidate.override_freeze,
+        )
+        with self._parts.store.read() as tx:
+            decision = decide(gather(tx, self._parts.catalog(), asked, self._parts.clock.now()))
+        return DryRun(
+            candidate.target,
+            candidate.image,
+            candidate.live.image,
+            in_words(decision),
+            plan.diff,
+            plan.warnings,
+        )
+
+
+def repeated(store: Store, ask: Ask) -> Accepted | None:
+    """What this very request made before, when Slack delivers it a second time."""
+    with store.read() as tx:
+        earlier = tuple(tx.deployments.by_request(ask.request_id))
+    return Accepted(" ".join(map(said, earlier)), earlier) if earlier else None
+
+
+def in_words(decision: Allowed | NeedsApproval | Denied) -> str:
+    """A decision as one sentence, for a dry run."""
+    match decision:
+        case Allowed():
+            return "It would start at once."
+        case NeedsApproval():
+            return f"It would wait for {decision.approvals} approval(s)."
+        case Denied():
+            refused = refused_by(decision)
+            return f"It would be refused ({refused.reason_code}): {refused.text}"
+
+
+def said(deployment: Deployment) -> str:
+    """What was just done about a deployment, in one sentence."""
+    what = f"{deployment.id}: {deployment.image.ref} to {deployment.target.environment}"
+    if deployment.kind is Kind.ROLLBACK:
+        return f"{what} is on its way back; its card follows it."
+    if deployment.status is Status.AWAITING_APPROVAL:
+        return f"{what} waits for {deployment.approvals_needed} approval(s); see its card."
+    return f"{what} is queued; its card follows it."
+
+
+def merged(results: list[Accepted | Refused]) -> Accepted | Refused:
+    """The results for several targets as one reply; refused only if every one of them was."""
+    accepted = [result for result in results if isinstance(result, Accepted)]
+    refused = [result for result in results if isinstance(result, Refused)]
+    if not accepted:
+        first = refused[0]
+        others = " ".join(other.text for other in refused[1:])
+        return replace(first, text=f"{first.text} {others}".strip())
+    return Accepted(
+        " ".join(result.text for result in accepted),
+        tuple(made for result in accepted for made in result.deployments),
+        tuple(refused),
+    )

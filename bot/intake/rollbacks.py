@@ -1,0 +1,255 @@
+"""``/rollback``, and the cancellation of what runs: back to a version that is known to be good.
+
+A rollback asks no gate for permission, waits behind nothing that is under way on its target, and
+leaves the target held, so that nothing ships the bad version again.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from bot.commands.model import OpenRollbackForm, Rollback
+from bot.intake.ask import Ask, Subject, deny, record, refused_by, refused_for
+from bot.intake.deploys import repeated, said
+from bot.model.catalog import TargetSpec
+from bot.model.deployment import SYSTEM, Deployment, Image, Kind, Lock, Release, Status, Target
+from bot.model.errors import AccessDenied, QuarterdeckError, Transient, UserError
+from bot.model.ports import Transaction
+from bot.model.reply import Accepted, Refused, RollbackForm
+from bot.model.rollout import Live
+from bot.policy.decide import Denied, decide
+from bot.workflows.ending import Ending, settle
+from bot.workflows.facts import Asked, gather
+from bot.workflows.parts import Parts
+
+#: How many earlier versions are offered.
+OFFERED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The way back: to which release, from what (``None`` where it could not be read)."""
+
+    spec: TargetSpec
+    release: Release
+    live: Live | None
+    reason: str
+
+
+class Rollbacks:
+    """Requests to go back."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def roll_back(self, command: Rollback, ask: Ask) -> Accepted | Refused:
+        """Find the release, check that it can still run, then record and enqueue."""
+        if again := repeated(self._parts.store, ask):
+            return again
+        subject = Subject.at("rollback.requested", command.target, to=command.to)
+        spec = self._parts.catalog().spec(command.target)
+        if spec is None:
+            refused = Refused("UNKNOWN_TARGET", f"{command.target} is not in the catalog.")
+        else:
+            live = self._live(spec)
+            found = self._find(spec, command.to, live)
+            if isinstance(found, Release):
+                return self._go(Way(spec, found, live, command.reason), ask, subject)
+            refused = found
+        with self._parts.store.begin() as tx:
+            return deny(tx, ask, subject, refused)
+
+    def take_back(self, deployment: Deployment, reason: str, ask: Ask) -> Accepted | Refused:
+        """Cancel what runs by rolling its target back to what ran before it."""
+        if again := repeated(self._parts.store, ask):
+            return again
+        subject = Subject.of("rollback.requested", deployment)
+        spec = self._parts.catalog().spec(deployment.target)
+        if spec is None or deployment.previous is None or not deployment.previous_revision:
+            with self._parts.store.begin() as tx:
+                refused = Refused(
+                    "NO_KNOWN_GOOD",
+                    f"What ran before {deployment.id} is not known, so there is no way back to it.",
+                    "`/rollback` offers the versions that are known to be good.",
+                )
+                return deny(tx, ask, subject, refused)
+        release = Release(
+            deployment.target,
+            deployment.previous_revision,
+            deployment.previous,
+            None,
+            deployment.created_at,
+        )
+        if (why := self._unusable(spec, release)) is not None:
+            with self._parts.store.begin() as tx:
+                return deny(tx, ask, subject, cannot_run(release, why))
+        reason = reason or f"{deployment.id} was cancelled"
+        return self._go(Way(spec, release, self._live(spec), reason), ask, subject)
+
+    def form(self, command: OpenRollbackForm, _ask: Ask) -> RollbackForm:
+        """What the modal offers: the last known-good versions, each checked before it is shown."""
+        targets = tuple(spec.key for spec in self._parts.catalog().targets)
+        spec = self._parts.catalog().spec(command.target) if command.target else None
+        if spec is None:
+            return RollbackForm(targets)
+        candidates = self._candidates(spec, self._live(spec))[:OFFERED]
+        with ThreadPoolExecutor(OFFERED) as pool:
+            faults = list(pool.map(lambda release: self._unusable(spec, release), candidates))
+        pairs = list(zip(candidates, faults, strict=True))
+        return RollbackForm(
+            targets,
+            spec.key,
+            tuple(release for release, fault in pairs if fault is None),
+            tuple(f"{release.image.ref}: {fault}" for release, fault in pairs if fault),
+            self._warnings(spec.key),
+        )
+
+    def _warnings(self, target: Target) -> tuple[str, ...]:
+        with self._parts.store.read() as tx:
+            running = [d for d in tx.deployments.active(target) if d.status is Status.RUNNING]
+        return tuple(f"{d.id} is running and will be cancelled." for d in running)
+
+    def _live(self, spec: TargetSpec) -> Live | None:
+        """What runs now; a rollback does not fail because that cannot be read."""
+        try:
+            return self._parts.rollouts.live(spec)
+        except QuarterdeckError:
+            return None
+
+    def _candidates(self, spec: TargetSpec, live: Live | None) -> list[Release]:
+        """Known-good releases, newest first, without what runs or is being rolled out now."""
+        with self._parts.store.read() as tx:
+            good = list(tx.releases.known_good(spec.key, OFFERED + 2))
+            running = {
+                d.image.digest
+                for d in tx.deployments.active(spec.key)
+                if d.status is Status.RUNNING
+            }
+        if live is not None and live.image is not None:
+            running.add(live.image.digest)
+        elif good and not running:
+            running.add(good[0].image.digest)
+        return [release for release in good if release.image.digest not in running]
+
+    def _find(self, spec: TargetSpec, wanted: str, live: Live | None) -> Release | Refused:
+        candidates = self._candidates(spec, live)
+        if not candidates:
+            return Refused(
+                "NO_KNOWN_GOOD",
+                f"No earlier version of {spec.key} is known to have run well.",
+                "Deploy a version that you trust: `/deploy "
+                f"{spec.service} {spec.environment} <version>`.",
+            )
+        chosen = [r for r in candidates if wanted == "previous" or names(r, wanted)]
+        if not chosen:
+            offered = ", ".join(release.image.ref for release in candidates[:OFFERED])
+            return Refused(
+                "UNKNOWN_VERSION",
+                f"{wanted[:80]} is not a known-good version of {spec.key} that could be gone back to.",
+                f"Known good, newest first: {offered}.",
+            )
+        why = self._unusable(spec, chosen[0])
+        return chosen[0] if why is None else cannot_run(chosen[0], why)
+
+    def _unusable(self, spec: TargetSpec, release: Release) -> str | None:
+        """Why a release surely cannot run again. What cannot be checked now is let through:
+        at this hour a throttled registry must not stand between a team and its way back."""
+        ecr = self._parts.catalog().services[spec.service].ecr
+        try:
+            if (why := self._parts.rollouts.usable(spec, release.revision)) is not None:
+                return why
+            if not self._parts.registry.exists(ecr, release.image.digest):
+                return "its image is gone from the registry"
+        except (Transient, AccessDenied, UserError):
+            return None
+        return None
+
+    def _go(self, way: Way, ask: Ask, subject: Subject) -> Accepted | Refused:
+        asked = Asked(Kind.ROLLBACK, way.spec.key, ask.requester, way.reason)
+        try:
+            with self._parts.store.begin() as tx:
+                now = self._parts.clock.now()
+                decision = decide(gather(tx, self._parts.catalog(), asked, now))
+                if isinstance(decision, Denied):
+                    return deny(tx, ask, subject, refused_by(decision))
+                return self._record(tx, way, ask, subject)
+        except UserError as duplicate:
+            if again := repeated(self._parts.store, ask):
+                return again
+            return refused_for(duplicate)
+
+    def _record(self, tx: Transaction, way: Way, ask: Ask, subject: Subject) -> Accepted:
+        now = self._parts.clock.now()
+        rollback = self._rollback(tx, way, ask)
+        tx.deployments.add(rollback)
+        record(tx, ask, Subject.of(subject.action, rollback), "allowed", reason=way.reason)
+        for running in tx.deployments.active(way.spec.key):
+            if running.status is Status.RUNNING:
+                said_so = f"Cancelled by {ask.requester.person.name}: {rollback.id} takes it back."
+                ending = Ending(
+                    Status.CANCELLED, said_so, "ROLLED_BACK_BY_HAND", ask.requester.person
+                )
+                settle(tx, running, ending, now)
+        self._hold(tx, rollback, ask)
+        tx.engine.enqueue_rollout(rollback)
+        tx.outbox.card(rollback.id)
+        return Accepted(said(rollback), (rollback,))
+
+    def _rollback(self, tx: Transaction, way: Way, ask: Ask) -> Deployment:
+        return Deployment(
+            id=tx.deployments.next_id(way.spec.key),
+            kind=Kind.ROLLBACK,
+            target=way.spec.key,
+            requester=ask.requester.person,
+            requester_is_bot=ask.requester.is_bot,
+            channel=ask.requester.channel,
+            image=way.release.image,
+            previous=way.live.image if way.live else self._last(tx, way.spec.key),
+            previous_revision=way.live.revision if way.live else None,
+            reason=way.reason,
+            status=Status.QUEUED,
+            created_at=self._parts.clock.now(),
+            request_id=ask.request_id,
+            revision=way.release.revision,
+        )
+
+    def _last(self, tx: Transaction, target: Target) -> Image | None:
+        good = tx.releases.known_good(target, 1)
+        return good[0].image if good else None
+
+    def _hold(self, tx: Transaction, rollback: Deployment, ask: Ask) -> None:
+        """Lock the target in the same transaction: what waits behind must not ship the bad version
+        again. The hold is the system's own, so nobody passes it as its owner."""
+        now = self._parts.clock.now()
+        policy = self._parts.catalog().policy_of(rollback.target)
+        reason = f"held after {rollback.id} by {ask.requester.person.name}"
+        lock = Lock(
+            rollback.target.service,
+            rollback.target.environment,
+            SYSTEM,
+            f"{reason}: {rollback.reason}" if rollback.reason else reason,
+            now,
+            now + policy.hold_after_rollback,
+        )
+        if policy.hold_after_rollback.total_seconds() > 0 and tx.holds.lock(lock):
+            record(
+                tx, ask, Subject.at("target.locked", rollback.target), "done", reason=lock.reason
+            )
+
+
+def names(release: Release, wanted: str) -> bool:
+    """Whether what was typed names this release: its deployment, its version, its digest."""
+    digest = release.image.digest
+    short = wanted.removeprefix("sha256:")
+    by_digest = len(short) >= 7 and digest.removeprefix("sha256:").startswith(short)  # noqa: PLR2004 - as git does
+    return wanted in {release.deployment_id, release.image.ref} or by_digest
+
+
+def cannot_run(release: Release, why: str) -> Refused:
+    """A release that is known good but cannot be started any more."""
+    return Refused(
+        "RELEASE_UNUSABLE",
+        f"{release.image.ref} cannot run again: {why}.",
+        "`/rollback` alone offers the versions that can.",
+    )

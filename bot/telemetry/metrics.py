@@ -1,0 +1,66 @@
+"""Prometheus metrics, most of them read from the database at each scrape.
+
+So every replica reports the same truth, and nothing has to be counted twice to be counted right.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from typing_extensions import override
+
+from bot.model.errors import QuarterdeckError
+from bot.model.ports import Store
+
+
+class DatabaseCollector(Collector):
+    """What is under way, by environment and state, and whether the database answers."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @override
+    def collect(self) -> Iterable[Metric]:
+        """Read once per scrape; an unreachable database is a value, not a failed scrape."""
+        active = GaugeMetricFamily(
+            "quarterdeck_deployments_active",
+            "Deployments that have not ended",
+            labels=["environment", "status"],
+        )
+        up = GaugeMetricFamily("quarterdeck_database_up", "Whether the database answers")
+        paused = GaugeMetricFamily("quarterdeck_paused", "Whether everything is paused")
+        try:
+            with self._store.read() as tx:
+                rows = tx.deployments.active()
+                paused.add_metric([], 1.0 if tx.holds.paused() else 0.0)
+        except QuarterdeckError:
+            up.add_metric([], 0.0)
+            return [up]
+        counts = Tally((d.target.environment, d.status.value) for d in rows)
+        for (environment, status), count in sorted(counts.items()):
+            active.add_metric([environment, status], count)
+        up.add_metric([], 1.0)
+        return [up, paused, active]
+
+
+class Metrics:
+    """The process's metrics: scraped at ``/metrics``."""
+
+    def __init__(self, store: Store) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(DatabaseCollector(store))
+        self.requests = Histogram(
+            "quarterdeck_request_seconds",
+            "Time from a request's arrival to its answer",
+            ["path", "status"],
+            registry=self._registry,
+            buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0),
+        )
+
+    def render(self) -> bytes:
+        """The exposition text."""
+        return generate_latest(self._registry)

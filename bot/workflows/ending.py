@@ -1,0 +1,102 @@
+"""How a deployment ends: one transaction moves it, records it, shows it and frees its turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.model.contract import CONTROL
+from bot.model.deployment import (
+    SYSTEM,
+    AuditEntry,
+    Deployment,
+    Kind,
+    Person,
+    Release,
+    Status,
+)
+from bot.model.ports import Transaction
+from bot.model.rollout import End
+
+#: The provider's word for an end, in ours.
+STATUS_OF = {
+    End.SUCCEEDED: Status.SUCCEEDED,
+    End.ROLLED_BACK: Status.ROLLED_BACK,
+    End.FAILED: Status.FAILED,
+    End.SUPERSEDED: Status.SUPERSEDED,
+    End.UNKNOWN: Status.OUTCOME_UNKNOWN,
+}
+
+#: Ends that somebody should look at: told to the channel, not only to the thread.
+ALARMING = frozenset(
+    {Status.ROLLED_BACK, Status.FAILED, Status.TIMED_OUT, Status.OUTCOME_UNKNOWN, Status.SUPERSEDED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Where a deployment goes for good, why, and who decided it (nobody: the system)."""
+
+    status: Status
+    explanation: str = ""
+    reason_code: str = ""
+    by: Person = SYSTEM
+
+
+def settle(
+    tx: Transaction, deployment: Deployment, ending: Ending, now: datetime
+) -> Deployment | None:
+    """Move to a final state; ``None`` where another end was recorded first, which then stands."""
+    ended = tx.deployments.move(
+        deployment,
+        ending.status,
+        explanation=ending.explanation,
+        reason_code=ending.reason_code,
+        ended_by=None if ending.by == SYSTEM else ending.by,
+        finished_at=now,
+    )
+    if ended is None:
+        return None
+    if ended.status is Status.SUCCEEDED and ended.revision is not None:
+        tx.releases.add(Release(ended.target, ended.revision, ended.image, ended.id, now))
+    tx.audit.append(outcome(ended, ending))
+    tx.outbox.thread(ended.id, "ended", sentence(ended), broadcast=ended.status in ALARMING)
+    tx.outbox.card(ended.id)
+    if deployment.status is Status.RUNNING:
+        tx.engine.tell(ended.id, CONTROL, {"settled": ended.status.value}, f"{ended.id}:settled")
+    return ended
+
+
+def outcome(ended: Deployment, ending: Ending) -> AuditEntry:
+    """The audit row of an end."""
+    verb = "rollback" if ended.kind is Kind.ROLLBACK else "deploy"
+    return AuditEntry(
+        actor=ending.by,
+        action=f"{verb}.{ended.status.value}",
+        decision="done" if ended.status is Status.SUCCEEDED else "failed",
+        target=str(ended.target),
+        deployment_id=ended.id,
+        from_digest=ended.previous.digest if ended.previous else "",
+        to_digest=ended.image.digest,
+        reason=ending.explanation,
+        reason_code=ending.reason_code,
+        request_id=ended.request_id,
+    )
+
+
+def sentence(ended: Deployment) -> str:
+    """The end as one sentence for the thread."""
+    what = {
+        Status.SUCCEEDED: "is the only version running on",
+        Status.ROLLED_BACK: "was taken back by the provider from",
+        Status.FAILED: "failed on",
+        Status.CANCELLED: "was cancelled on",
+        Status.SUPERSEDED: "was superseded on",
+        Status.TIMED_OUT: "did not finish in time on",
+        Status.OUTCOME_UNKNOWN: "has an unknown outcome on",
+        Status.REJECTED: "was rejected for",
+        Status.EXPIRED: "was not approved in time for",
+        Status.REFUSED: "was refused at the start on",
+    }.get(ended.status, "is on")
+    text = f"{ended.image.ref} {what} {ended.target.service} {ended.target.environment}"
+    return f"{text}: {ended.explanation}" if ended.explanation else f"{text}."

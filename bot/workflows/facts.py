@@ -1,0 +1,46 @@
+"""Gathers what a policy decides on, in one read of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.model.catalog import Catalog
+from bot.model.deployment import Kind, Requester, Target, Vote
+from bot.model.ports import Groups, Transaction
+from bot.policy.facts import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody wants of a target."""
+
+    kind: Kind
+    target: Target
+    requester: Requester
+    reason: str = ""
+    override_freeze: bool = False
+
+
+def gather(tx: Transaction, catalog: Catalog, asked: Asked, now: datetime) -> Facts:
+    """The facts of this moment about one request."""
+    return Facts(
+        now=now,
+        kind=asked.kind,
+        target=asked.target,
+        policy=catalog.policy_of(asked.target),
+        requester=asked.requester,
+        reason=asked.reason,
+        override_freeze=asked.override_freeze,
+        locks=tuple(tx.holds.locks(now)),
+        freezes=tuple(tx.holds.freezes(now)),
+        pause=tx.holds.paused(),
+    )
+
+
+def groups_of(
+    groups: Groups, votes: Iterable[Vote], *, fresh: bool = False
+) -> dict[str, frozenset[str]]:
+    """The user groups of everybody who voted, by Slack id. Raises as ``Groups.of`` does."""
+    return {person: groups.of(person, fresh=fresh) for person in {v.person.id for v in votes}}

@@ -1,0 +1,115 @@
+"""Watches every running rollout of this replica in a few shared calls, and settles what ended.
+
+So outside calls and database writes grow with what changes, not with rollouts times time: a
+workflow that waits costs nothing but its turn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from threading import Event, Thread
+
+import structlog
+
+from bot.model.catalog import TargetSpec
+from bot.model.deployment import Deployment
+from bot.model.errors import QuarterdeckError, Throttled
+from bot.model.rollout import Observation, Watched
+from bot.workflows.ending import STATUS_OF, Ending, settle
+from bot.workflows.parts import Parts
+
+log = structlog.get_logger(__name__)
+
+#: Seconds between looks: the first while something changes, the second when nothing has for long.
+QUICK, SLOW = 2.0, 8.0
+#: Looks without any change after which the pace begins to fall.
+CALM = 30
+#: Longest pause, in seconds, while the provider throttles us or cannot be reached.
+LONGEST = 60.0
+
+
+class Observer:
+    """One per process. ``look`` is one pass; ``run`` paces passes until it is stopped."""
+
+    def __init__(self, parts: Parts, quick: float = QUICK) -> None:
+        self._parts = parts
+        self._quick = quick
+        self._calm = 0
+        self._faults = 0
+        self._stop = Event()
+        self._thread = Thread(target=self._run, name="observer", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch, in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching and wait for the pass under way."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=15)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._pause()):
+            try:
+                changed = self.look()
+                self._faults = 0
+                self._calm = 0 if changed else self._calm + 1
+            except QuarterdeckError as fault:
+                self._faults += 1
+                log.warning("cannot observe", reason_code=fault.reason_code, error=fault.message)
+                if isinstance(fault, Throttled) and fault.retry_after:
+                    self._stop.wait(min(LONGEST, fault.retry_after))
+
+    def _pause(self) -> float:
+        if self._faults:
+            pause = min(LONGEST, self._quick * 2.0 ** min(self._faults, 10))
+        else:
+            pause = min(SLOW, self._quick * (1 + max(0, self._calm - CALM) / CALM))
+        return pause * random.uniform(0.8, 1.0)  # noqa: S311 - jitter, not a secret
+
+    def look(self) -> bool:
+        """Look once at everything that runs; returns whether anything was new."""
+        with self._parts.store.read() as tx:
+            running = [
+                d for d in tx.deployments.running(self._parts.replica) if d.handle is not None
+            ]
+        watched = [pair for d in running if (pair := self._watched(d)) is not None]
+        if not watched:
+            return False
+        seen = self._parts.rollouts.observe(watched)
+        changes = [self._record(d, seen[d.id]) for d in running if d.id in seen]
+        return any(changes)
+
+    def _watched(self, deployment: Deployment) -> tuple[TargetSpec, Watched] | None:
+        spec = self._parts.catalog().spec(deployment.target)
+        if spec is None or deployment.revision is None:
+            return None
+        return spec, Watched(deployment.id, deployment.revision, deployment.handle or None)
+
+    def _record(self, before: Deployment, seen: Observation) -> bool:
+        """Write what is new; the fence keeps a replica that lost its lease from writing."""
+        fresh = seen.progress != before.progress
+        if not fresh and not seen.end and not seen.events:
+            return False
+        now = self._parts.clock.now()
+        with self._parts.store.begin() as tx:
+            if fresh and not tx.deployments.note(
+                before.id, self._parts.replica, progress=seen.progress
+            ):
+                return False
+            for event in seen.events:
+                tx.outbox.thread(before.id, f"event:{fingerprint(event)}", event)
+            if fresh:
+                tx.outbox.card(before.id)
+            if seen.end is not None:
+                current = tx.deployments.get(before.id)
+                if current is not None and current.owner == self._parts.replica:
+                    settle(tx, current, Ending(STATUS_OF[seen.end], seen.explanation), now)
+        return True
+
+
+def fingerprint(text: str) -> str:
+    """A short stable name of a message, so that it is shown once."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,52 @@
+"""One rollout, from its turn to its end, across crashes.
+
+The body reads top to bottom and only calls steps; each step is idempotent, because it may run
+again after a crash between its outside call and its checkpoint. State moves by compare-and-set in
+the database, so a step that comes too late changes nothing.
+
+While the provider works, the workflow only holds its target's turn: the observer settles the
+deployment and wakes it, a cancellation does the same, and the deadline is its own.
+
+The names below and the order of steps are a persisted contract: change them with ``DBOS.patch``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dbos import DBOS
+
+from bot.model.contract import CONTROL, EXPIRY, ROLLOUT
+from bot.workflows.steps import Steps
+
+#: Seconds between two looks at whether the turn is still needed, should a wake-up get lost.
+LOOK_AGAIN = 60.0
+
+
+def register(steps: Steps) -> None:
+    """Register the workflows with the engine. Call once, before the engine is launched."""
+
+    @DBOS.workflow(name=ROLLOUT)
+    def rollout(deployment_id: str) -> None:
+        steps.adopt(deployment_id)
+        persist("begin", steps.begin, deployment_id)
+        persist("prepare", steps.prepare, deployment_id)
+        persist("start", steps.start, deployment_id)
+        while (seconds := once("remaining", steps.remaining, deployment_id)) > 0:
+            DBOS.recv(CONTROL, timeout_seconds=min(seconds, LOOK_AGAIN))
+        persist("time_out", steps.time_out, deployment_id)
+
+    @DBOS.workflow(name=EXPIRY)
+    def expiry(deployment_id: str) -> None:
+        persist("expire", steps.expire, deployment_id)
+
+
+def once(name: str, step: Callable[[str], float], deployment_id: str) -> float:
+    """Run a step and checkpoint its result under a name that never changes."""
+    return DBOS.run_step({"name": name}, step, deployment_id)
+
+
+def persist(name: str, step: Callable[[str], float], deployment_id: str) -> None:
+    """Run a step until it needs no further try; it returns the seconds to wait before one."""
+    while (wait := once(name, step, deployment_id)) > 0:
+        DBOS.sleep(wait)

@@ -1,0 +1,277 @@
+"""The steps of a rollout. Each one may run again; none does anything twice.
+
+A step returns how many seconds to wait before it is tried again, 0 when it is done. "Done"
+includes "there is nothing to do any more": a deployment that somebody else has settled in the
+meantime (cancelled, taken back, superseded) passes through the remaining steps untouched.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.model.catalog import TargetSpec
+from bot.model.deployment import SYSTEM, AuditEntry, Deployment, Kind, Status
+from bot.model.errors import Fenced, Misconfigured, QuarterdeckError, Throttled, Transient, Unknown
+from bot.model.rollout import Order, Told, Watched
+from bot.workflows.beginning import Beginning
+from bot.workflows.ending import STATUS_OF, Ending, settle
+from bot.workflows.parts import Parts
+
+log = structlog.get_logger(__name__)
+
+#: Seconds between tries of a step whose fault may pass: doubled each time, never longer than this.
+LONGEST_PAUSE = 30.0
+#: What has its turn but cannot begin is given up after this time, with the last fault as reason.
+PATIENCE = timedelta(minutes=10)
+
+
+class Steps:
+    """The durable steps, over the ports."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._beginning = Beginning(parts)
+        self._tries: dict[str, tuple[int, datetime]] = {}
+
+    def adopt(self, deployment_id: str) -> None:
+        """Make this replica the owner. Not checkpointed: it is true of every execution anew."""
+        with self._parts.store.begin() as tx:
+            tx.deployments.note(deployment_id, None, owner=self._parts.replica)
+
+    def begin(self, deployment_id: str) -> float:
+        """Decide again on fresh facts; go from QUEUED to RUNNING, or to the refusal."""
+        return self._attempt(deployment_id, Status.QUEUED, self._beginning.begin)
+
+    def prepare(self, deployment_id: str) -> float:
+        """Make the revision that is to run. The provider reuses one it made for us before."""
+        return self._attempt(deployment_id, Status.RUNNING, self._prepare)
+
+    def start(self, deployment_id: str) -> float:
+        """Tell the provider, once: an earlier call whose answer is missing is read back first."""
+        return self._attempt(deployment_id, Status.RUNNING, self._start)
+
+    def remaining(self, deployment_id: str) -> float:
+        """Seconds until the deadline of a running deployment; 0 when it is settled or late."""
+        deployment = self._read(deployment_id)
+        if deployment is None or deployment.status is not Status.RUNNING:
+            return 0.0
+        return max(0.0, (self._deadline(deployment) - self._parts.clock.now()).total_seconds())
+
+    def time_out(self, deployment_id: str) -> float:
+        """At the deadline: one more look, then say what is known and what is not."""
+        return self._attempt(deployment_id, Status.RUNNING, self._time_out)
+
+    def expire(self, deployment_id: str) -> float:
+        """End a request that nobody approved in time."""
+        return self._attempt(deployment_id, Status.AWAITING_APPROVAL, self._expire)
+
+    def _attempt(
+        self, deployment_id: str, when: Status, step: Callable[[Deployment], float]
+    ) -> float:
+        try:
+            deployment = self._read(deployment_id)
+            if deployment is None or deployment.status is not when:
+                return 0.0
+            if when is Status.RUNNING and deployment.owner != self._parts.replica:
+                log.warning("fenced", deployment_id=deployment_id, owner=deployment.owner)
+                return 0.0
+            wait = step(deployment)
+        except (Transient, Unknown) as fault:
+            return self._again(deployment_id, when, fault)
+        except Fenced:
+            return 0.0
+        except QuarterdeckError as fault:
+            return self._give_up(deployment_id, when, fault)
+        if wait == 0:
+            self._tries.pop(deployment_id, None)
+        return wait
+
+    def _again(self, deployment_id: str, when: Status, fault: QuarterdeckError) -> float:
+        now = self._parts.clock.now()
+        count, since = self._tries.get(deployment_id, (0, now))
+        self._tries[deployment_id] = (count + 1, since)
+        log.warning(
+            "step failed", deployment_id=deployment_id, reason_code=fault.reason_code, tries=count
+        )
+        if when is Status.QUEUED and now - since > PATIENCE:
+            return self._give_up(deployment_id, when, fault)
+        self._show(deployment_id, fault)
+        backoff = min(LONGEST_PAUSE, 2.0 ** min(count, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+        asked = fault.retry_after if isinstance(fault, Throttled) else 0.0
+        return max(backoff, asked)
+
+    def _give_up(self, deployment_id: str, when: Status, fault: QuarterdeckError) -> float:
+        explanation = f"{fault.message} {fault.hint}".strip()
+        ending = Ending(Status.FAILED, explanation, fault.reason_code)
+        if when is Status.AWAITING_APPROVAL:
+            return LONGEST_PAUSE
+        try:
+            with self._parts.store.begin() as tx:
+                deployment = tx.deployments.get(deployment_id)
+                if deployment is not None and deployment.status is when:
+                    settle(tx, deployment, ending, self._parts.clock.now())
+        except Transient:
+            return LONGEST_PAUSE
+        self._tries.pop(deployment_id, None)
+        return 0.0
+
+    def _show(self, deployment_id: str, fault: QuarterdeckError) -> None:
+        """Say on the card what is in the way, where the database can be reached at all."""
+        try:
+            with self._parts.store.begin() as tx:
+                said = f"Trying again: {fault.message}"
+                if tx.deployments.note(deployment_id, None, explanation=said):
+                    tx.outbox.card(deployment_id)
+        except Transient:
+            log.warning("cannot record a fault", deployment_id=deployment_id)
+
+    def _prepare(self, deployment: Deployment) -> float:
+        if deployment.revision is not None:
+            return 0.0
+        revision = self._parts.rollouts.prepare(self._spec(deployment), order_of(deployment))
+        self._note(deployment, revision=revision)
+        return 0.0
+
+    def _start(self, deployment: Deployment) -> float:
+        if deployment.handle is not None or deployment.revision is None:
+            return 0.0
+        spec, order = self._spec(deployment), order_of(deployment)
+        if deployment.attempts > 0:
+            since = deployment.started_at or deployment.created_at
+            back = self._parts.rollouts.read_back(spec, order, deployment.revision, since)
+            if back.told is Told.YES:
+                self._told(deployment, back.handle, "read back after an answer was lost")
+                return 0.0
+            if back.told is not Told.NO:
+                self._end_after_read_back(deployment, back.told, back.explanation)
+                return 0.0
+        self._intend(deployment)
+        handle = self._parts.rollouts.start(spec, order, deployment.revision)
+        self._told(deployment, handle, "")
+        return 0.0
+
+    def _intend(self, deployment: Deployment) -> None:
+        """Write down that the provider is about to be told; the fence is checked by the write."""
+        with self._parts.store.begin() as tx:
+            fence = self._parts.replica
+            if not tx.deployments.note(
+                deployment.id, fence, attempts=deployment.attempts + 1, explanation=""
+            ):
+                raise Fenced("Another replica owns this rollout, or it has been settled.")
+            tx.audit.append(entry(deployment, "rollout.tell", "intent"))
+
+    def _told(self, deployment: Deployment, handle: str | None, how: str) -> None:
+        with self._parts.store.begin() as tx:
+            # No owner asked for: what has happened is recorded, whoever owns the rollout now.
+            tx.deployments.note(deployment.id, None, handle=handle or "", explanation="")
+            tx.audit.append(entry(deployment, "rollout.tell", "done", how))
+            told = (
+                f"The provider accepted the rollout ({handle})." if handle else "Rollout started."
+            )
+            tx.outbox.thread(deployment.id, "told", told)
+            tx.outbox.card(deployment.id)
+
+    def _end_after_read_back(self, deployment: Deployment, told: Told, explanation: str) -> None:
+        if told is Told.SOMEONE_ELSE:
+            ending = Ending(Status.SUPERSEDED, explanation, "SUPERSEDED")
+        else:
+            ending = Ending(
+                Status.OUTCOME_UNKNOWN,
+                f"{explanation} Look at the service before anything else is deployed to it.".strip(),
+                "OUTCOME_UNKNOWN",
+            )
+        with self._parts.store.begin() as tx:
+            settle(tx, deployment, ending, self._parts.clock.now())
+
+    def _time_out(self, deployment: Deployment) -> float:
+        if self._parts.clock.now() < self._deadline(deployment):
+            return 0.0
+        ending = self._last_look(deployment)
+        with self._parts.store.begin() as tx:
+            settle(tx, deployment, ending, self._parts.clock.now())
+        return 0.0
+
+    def _last_look(self, deployment: Deployment) -> Ending:
+        spec = self._spec(deployment)
+        minutes = int(spec.timeout.total_seconds() // 60)
+        watched = Watched(deployment.id, deployment.revision or "", deployment.handle or None)
+        try:
+            seen = self._parts.rollouts.observe([(spec, watched)]).get(deployment.id)
+        except QuarterdeckError as fault:
+            said = f"After {minutes} minutes its state cannot be read: {fault.message}"
+            return Ending(Status.OUTCOME_UNKNOWN, said, "OUTCOME_UNKNOWN")
+        if seen is None:
+            said = f"After {minutes} minutes its state cannot be read."
+            return Ending(Status.OUTCOME_UNKNOWN, said, "OUTCOME_UNKNOWN")
+        if seen.end is not None:
+            return Ending(STATUS_OF[seen.end], seen.explanation)
+        said = (
+            f"Not finished after {minutes} minutes, with {seen.progress.running} of "
+            f"{seen.progress.desired} tasks running. The provider goes on by itself; "
+            "roll back if it should not."
+        )
+        return Ending(Status.TIMED_OUT, said, "TIMED_OUT")
+
+    def _expire(self, deployment: Deployment) -> float:
+        now = self._parts.clock.now()
+        if deployment.expires_at is None:
+            return 0.0
+        if now < deployment.expires_at:
+            return (deployment.expires_at - now).total_seconds()
+        said = f"Not approved by {deployment.expires_at:%Y-%m-%d %H:%M} UTC. Ask again to go on."
+        with self._parts.store.begin() as tx:
+            settle(tx, deployment, Ending(Status.EXPIRED, said, "EXPIRED"), now)
+        return 0.0
+
+    def _note(self, deployment: Deployment, **changes: object) -> None:
+        with self._parts.store.begin() as tx:
+            if not tx.deployments.note(deployment.id, self._parts.replica, **changes):
+                raise Fenced("Another replica owns this rollout, or it has been settled.")
+
+    def _read(self, deployment_id: str) -> Deployment | None:
+        with self._parts.store.read() as tx:
+            return tx.deployments.get(deployment_id)
+
+    def _spec(self, deployment: Deployment) -> TargetSpec:
+        spec = self._parts.catalog().spec(deployment.target)
+        if spec is None:
+            raise Misconfigured(
+                f"{deployment.target} is not in the catalog any more.",
+                hint="Put it back, or deploy to a target that is.",
+            )
+        return spec
+
+    def _deadline(self, deployment: Deployment) -> datetime:
+        spec = self._parts.catalog().spec(deployment.target)
+        limit = spec.timeout if spec is not None else timedelta(minutes=30)
+        return (deployment.started_at or deployment.created_at) + limit
+
+
+def order_of(deployment: Deployment) -> Order:
+    """What the provider is asked to do for a deployment. A rollback names an old revision."""
+    rollback = deployment.kind is Kind.ROLLBACK
+    return Order(
+        deployment.id,
+        deployment.image,
+        base=deployment.previous_revision or "",
+        revision=deployment.revision if rollback else None,
+    )
+
+
+def entry(deployment: Deployment, action: str, decision: str, reason: str = "") -> AuditEntry:
+    """An audit row about a deployment by the system itself."""
+    return AuditEntry(
+        actor=SYSTEM,
+        action=action,
+        decision=decision,
+        target=str(deployment.target),
+        deployment_id=deployment.id,
+        from_digest=deployment.previous.digest if deployment.previous else "",
+        to_digest=deployment.image.digest,
+        reason=reason,
+        request_id=deployment.request_id,
+    )
