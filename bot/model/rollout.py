@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from bot.model.deployment import Image, Progress
@@ -68,11 +69,16 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One rollout to observe: the provider's handle and revision, under our deployment's id."""
+    """One rollout to observe: the provider's handle and revision, under our deployment's id.
+
+    ``since`` is when the provider was told, by our clock; where it is not known, less can be
+    told of a rollout that the provider no longer shows.
+    """
 
     deployment_id: str
     revision: str
     handle: str | None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,172 @@
+"""Service deployments: which one is ours, and how it went, where ECS lets us read them.
+
+They are read in batches, and not at all for a while where the permission is missing or the
+endpoint does not know them; then the service alone has to be judged.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from threading import Lock
+
+from bot.model.catalog import EcsService
+from bot.model.errors import Terminal, Transient
+from bot.providers.ecs.reads import DEPLOYMENTS_PER_CALL, Account, EcsReads, account_of
+from bot.providers.ecs.views import ServiceDeploymentView, service_deployment_view
+
+#: How far our clock and ECS's may be apart.
+CLOCK_SLACK = timedelta(seconds=30)
+#: How far apart ECS may date a deployment and its service deployment.
+_SAME_START = timedelta(minutes=2)
+_TRY_AGAIN_AFTER = 600.0
+_REMEMBERED = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One rollout whose service deployment is looked for.
+
+    ``arn`` is set where it was found before; ``current`` is the service's newest one, which may
+    be somebody else's. ``started`` is when ECS dates our deployment, where it is still listed.
+    """
+
+    key: str
+    ecs: EcsService
+    revision: str
+    arn: str | None = None
+    current: str | None = None
+    started: datetime | None = None
+    since: datetime | None = None
+    may_list: bool = False
+
+    def fits(self, revision: str, created_at: datetime | None) -> bool:
+        """Whether a service deployment to ``revision`` made at ``created_at`` is this rollout's."""
+        if revision != self.revision:
+            return False
+        if created_at is None:
+            return True
+        if self.started is not None:
+            return abs(created_at - self.started) <= _SAME_START
+        return self.since is None or created_at >= self.since - CLOCK_SLACK
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """``found`` by key. ``readable`` is false where asking again soon may tell more."""
+
+    found: dict[str, ServiceDeploymentView] = field(default_factory=dict)
+    readable: bool = True
+
+
+class History:
+    """Reads service deployments. Safe to share between threads."""
+
+    def __init__(self, reads: EcsReads, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._reads = reads
+        self._ticks = ticks
+        self._lock = Lock()
+        self._closed_until: dict[Account, float] = {}
+        self._task_definitions: OrderedDict[str, str] = OrderedDict()
+
+    def of(self, account: Account, wanted: Sequence[Wanted]) -> Told:
+        """The service deployments of many rollouts of one account; never raises."""
+        if not wanted or self.closed(account):
+            return Told()
+        try:
+            return Told(self._find(account, wanted))
+        except Transient:
+            return Told(readable=False)
+        except Terminal:
+            self._close(account)
+            return Told()
+
+    def knows(self, ecs: EcsService, revision: str, since: datetime) -> bool | None:
+        """Whether the service was told to roll to ``revision`` at or after ``since``.
+
+        ``None`` where service deployments cannot be read here. Raises ``Transient``.
+        """
+        account = account_of(ecs)
+        if self.closed(account):
+            return None
+        wanted = Wanted(revision, ecs, revision, since=since)
+        try:
+            return self._pick(account, wanted) is not None
+        except Terminal:
+            self._close(account)
+            return None
+
+    def closed(self, account: Account) -> bool:
+        """Whether service deployments are known not to be readable there for now."""
+        with self._lock:
+            return self._ticks() < self._closed_until.get(account, float("-inf"))
+
+    def _close(self, account: Account) -> None:
+        with self._lock:
+            self._closed_until[account] = self._ticks() + _TRY_AGAIN_AFTER
+
+    def _find(self, account: Account, wanted: Sequence[Wanted]) -> dict[str, ServiceDeploymentView]:
+        seen = self._describe(
+            account, [arn for each in wanted if (arn := each.arn or each.current)]
+        )
+        found: dict[str, ServiceDeploymentView] = {}
+        for each in wanted:
+            view = seen.get(each.arn or each.current or "")
+            if view is not None and (each.arn or each.fits(view.revision, view.created_at)):
+                found[each.key] = view
+        picked = {
+            each.key: arn
+            for each in wanted
+            if each.key not in found
+            and each.may_list
+            and (arn := self._pick(account, each)) is not None
+        }
+        listed = self._describe(account, picked.values())
+        return found | {key: listed[arn] for key, arn in picked.items() if arn in listed}
+
+    def _pick(self, account: Account, wanted: Wanted) -> str | None:
+        """The newest of the service's deployments that is this rollout's."""
+        since = wanted.since - CLOCK_SLACK if wanted.since is not None else None
+        briefs = self._reads.deployments_since(wanted.ecs, since)
+        targets = [each.get("targetServiceRevisionArn", "") for each in briefs]
+        names = self._names(account, targets)
+        for brief, target in zip(briefs, targets, strict=True):
+            if wanted.fits(names.get(target, ""), brief.get("createdAt")):
+                return brief["serviceDeploymentArn"]
+        return None
+
+    def _describe(self, account: Account, arns: Iterable[str]) -> dict[str, ServiceDeploymentView]:
+        answers = [
+            each
+            for batch in batches(sorted(set(arns)), DEPLOYMENTS_PER_CALL)
+            for each in self._reads.deployments(account, batch)
+        ]
+        targets = [each.get("targetServiceRevision", {}).get("arn", "") for each in answers]
+        names = self._names(account, targets)
+        return {
+            each["serviceDeploymentArn"]: service_deployment_view(each, names.get(target, ""))
+            for each, target in zip(answers, targets, strict=True)
+        }
+
+    def _names(self, account: Account, revisions: Iterable[str]) -> dict[str, str]:
+        """The task definitions of service revisions, which never change; asked for once."""
+        asked = {each for each in revisions if each}
+        with self._lock:
+            known = {
+                each: self._task_definitions[each] for each in asked & set(self._task_definitions)
+            }
+        for batch in batches(sorted(asked - set(known)), DEPLOYMENTS_PER_CALL):
+            known |= self._reads.task_definitions_of(account, batch)
+        with self._lock:
+            self._task_definitions.update(known)
+            while len(self._task_definitions) > _REMEMBERED:
+                self._task_definitions.popitem(last=False)
+        return known
+
+
+def batches(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """``items`` in slices of at most ``size``."""
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -1,0 +1,151 @@
+"""The reading calls to ECS, each once, with faults translated. No judgement here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bot.model.catalog import EcsService
+from bot.model.errors import Misconfigured, Terminal
+from bot.providers.aws_faults import asking
+from bot.providers.aws_session import AwsClients
+from bot.providers.ecs import task_definition
+from bot.providers.ecs.raw_json import body_of
+from bot.providers.ecs.task_definition import TaskDefinition
+from bot.providers.ecs.views import ServiceView, service_view
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs.type_defs import (
+        ServiceDeploymentBriefTypeDef,
+        ServiceDeploymentTypeDef,
+        ServiceTypeDef,
+        TaskTypeDef,
+    )
+
+#: ECS's limits per call.
+SERVICES_PER_CALL = 10
+DEPLOYMENTS_PER_CALL = 20
+
+
+class Account(NamedTuple):
+    """Whose ECS is asked: a region, with the credentials of a role where one is given."""
+
+    region: str
+    role: str | None
+
+
+class Found(NamedTuple):
+    """A service, and its deployment configuration as ECS wrote it."""
+
+    view: ServiceView
+    answer: ServiceTypeDef
+    configuration: dict[str, Any]
+
+
+def account_of(ecs: EcsService) -> Account:
+    """The account of a target's ECS block."""
+    return Account(ecs.region, ecs.role)
+
+
+class EcsReads:
+    """Reads through shared clients; safe to share between threads."""
+
+    def __init__(self, clients: AwsClients) -> None:
+        self.clients = clients
+
+    def service(self, ecs: EcsService) -> Found:
+        """Raises ``Misconfigured`` where the service does not exist."""
+        client = self.clients.ecs(ecs.region, ecs.role)
+        with asking("ecs:DescribeServices", _name(ecs)):
+            answer = client.describe_services(cluster=ecs.cluster, services=[ecs.service])
+        if not answer["services"]:
+            raise Misconfigured(
+                f"ECS knows no service {_name(ecs)} in {ecs.region}.",
+                hint="Check the region, the cluster and the service's name in the catalog.",
+            )
+        raw = body_of(answer)["services"][0]
+        found = answer["services"][0]
+        return Found(service_view(found), found, raw.get("deploymentConfiguration") or {})
+
+    def services(
+        self, account: Account, cluster: str, names: Sequence[str]
+    ) -> dict[str, ServiceView]:
+        """Up to ten services of one cluster, by name and by ARN; missing ones are left out."""
+        client = self.clients.ecs(*account)
+        with asking("ecs:DescribeServices", f"{cluster} ({len(names)} services)"):
+            answer = client.describe_services(cluster=cluster, services=list(names))
+        views = [service_view(each) for each in answer["services"]]
+        return {name: view for view in views for name in (view.name, view.arn)}
+
+    def task_definition(self, ecs: EcsService, name: str) -> TaskDefinition | None:
+        """With its tags; ``None`` where ECS does not know it (any more)."""
+        client = self.clients.ecs(ecs.region, ecs.role)
+        try:
+            with asking("ecs:DescribeTaskDefinition", task_definition.short(name)):
+                answer = client.describe_task_definition(taskDefinition=name, include=["TAGS"])
+        except Terminal as fault:
+            if "unable to describe" in fault.message.casefold():
+                return None
+            raise
+        return task_definition.read(body_of(answer))
+
+    def newest_revisions(self, ecs: EcsService, family: str, limit: int) -> list[str]:
+        """The ARNs of a family's newest active revisions, newest first."""
+        client = self.clients.ecs(ecs.region, ecs.role)
+        with asking("ecs:ListTaskDefinitions", family):
+            answer = client.list_task_definitions(
+                familyPrefix=family, status="ACTIVE", sort="DESC", maxResults=limit
+            )
+        return answer["taskDefinitionArns"]
+
+    def tasks(self, ecs: EcsService, status: str, limit: int) -> list[TaskTypeDef]:
+        """Some of the service's tasks; ``status`` is RUNNING or STOPPED (kept for an hour)."""
+        client = self.clients.ecs(ecs.region, ecs.role)
+        with asking("ecs:ListTasks", _name(ecs)):
+            listed = client.list_tasks(
+                cluster=ecs.cluster,
+                serviceName=ecs.service,
+                desiredStatus="STOPPED" if status == "STOPPED" else "RUNNING",
+                maxResults=limit,
+            )["taskArns"]
+        if not listed:
+            return []
+        with asking("ecs:DescribeTasks", _name(ecs)):
+            return client.describe_tasks(cluster=ecs.cluster, tasks=listed)["tasks"]
+
+    def deployments_since(
+        self, ecs: EcsService, since: datetime | None
+    ) -> list[ServiceDeploymentBriefTypeDef]:
+        """The service's newest deployments (at most 20), newest first."""
+        client = self.clients.ecs(ecs.region, ecs.role)
+        window: Any = {"createdAt": {"after": since}} if since is not None else {}
+        with asking("ecs:ListServiceDeployments", _name(ecs)):
+            answer = client.list_service_deployments(
+                cluster=ecs.cluster,
+                service=ecs.service,
+                maxResults=DEPLOYMENTS_PER_CALL,
+                **window,
+            )
+        return answer["serviceDeployments"]
+
+    def deployments(self, account: Account, arns: Sequence[str]) -> list[ServiceDeploymentTypeDef]:
+        """Up to twenty service deployments, whichever services they belong to."""
+        client = self.clients.ecs(*account)
+        with asking("ecs:DescribeServiceDeployments", f"{len(arns)} service deployments"):
+            answer = client.describe_service_deployments(serviceDeploymentArns=list(arns))
+        return answer["serviceDeployments"]
+
+    def task_definitions_of(self, account: Account, arns: Sequence[str]) -> dict[str, str]:
+        """The task definition of up to twenty service revisions."""
+        client = self.clients.ecs(*account)
+        with asking("ecs:DescribeServiceRevisions", f"{len(arns)} service revisions"):
+            answer = client.describe_service_revisions(serviceRevisionArns=list(arns))
+        return {
+            each["serviceRevisionArn"]: each.get("taskDefinition", "")
+            for each in answer["serviceRevisions"]
+        }
+
+
+def _name(ecs: EcsService) -> str:
+    return f"{ecs.cluster}/{ecs.service}"

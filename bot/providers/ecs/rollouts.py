@@ -1,0 +1,248 @@
+"""``Rollouts`` on AWS ECS: tell a service to roll to another revision, and see what becomes of it.
+
+Every call is made once; retries and waiting belong to the workflow engine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from typing_extensions import override
+
+from bot.model.catalog import EcsService, TargetSpec
+from bot.model.deployment import Image
+from bot.model.errors import Misconfigured
+from bot.model.ports import Rollouts
+from bot.model.rollout import Finding, Live, Observation, Order, Plan, ReadBack, Told, Watched
+from bot.providers.aws_faults import asking
+from bot.providers.aws_session import AwsClients
+from bot.providers.ecs import task_definition
+from bot.providers.ecs.examination import examine, warnings
+from bot.providers.ecs.history import CLOCK_SLACK, History
+from bot.providers.ecs.observer import Observer
+from bot.providers.ecs.raw_json import with_body
+from bot.providers.ecs.reads import EcsReads, Found
+from bot.providers.ecs.task_definition import DEPLOYMENT_TAG, TaskDefinition, short
+from bot.providers.ecs.views import ServiceView
+
+#: How many of a family's newest revisions are searched for one that was made for the deployment.
+_SEARCHED = 10
+_FULL = 100
+
+
+class EcsRollouts(Rollouts):
+    """Safe to share between threads. ``ticks`` counts seconds; another one is for tests."""
+
+    def __init__(self, clients: AwsClients, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._clients = clients
+        self._reads = EcsReads(clients)
+        self._history = History(self._reads, ticks)
+        self._observer = Observer(self._reads, self._history, ticks)
+
+    @override
+    def live(self, spec: TargetSpec) -> Live:
+        service = self._reads.service(spec.ecs).view
+        primary = service.primary
+        if primary is None:
+            raise Misconfigured(f"The ECS service {service.name} runs no deployment.")
+        image = self._image(spec.ecs, self._definition(spec.ecs, primary.revision))
+        return Live(
+            revision=primary.revision,
+            image=image,
+            desired=service.desired,
+            running=service.running,
+            steady=(
+                len(service.deployments) == 1
+                and primary.state in {"COMPLETED", ""}
+                and service.running == service.desired
+            ),
+            rollout=primary.id,
+        )
+
+    @override
+    def plan(self, spec: TargetSpec, image: Image) -> Plan:
+        found = self._rollable(spec.ecs)
+        base = self._definition(spec.ecs, found.answer["taskDefinition"])
+        new = task_definition.succeed(base, spec.ecs.container, image)
+        return Plan(task_definition.diff(base, new), warnings(spec.ecs, found, base))
+
+    @override
+    def prepare(self, spec: TargetSpec, order: Order) -> str:
+        if order.revision is not None:
+            return order.revision
+        made = self._made_before(spec.ecs, order)
+        if made is not None:
+            return made
+        base = self._definition(spec.ecs, order.base)
+        new = task_definition.succeed(base, spec.ecs.container, order.image)
+        body = task_definition.tagged(new, base, order.deployment_id, order.image)
+        client = self._clients.ecs(spec.ecs.region, spec.ecs.role)
+        with asking("ecs:RegisterTaskDefinition", body["family"], writes=True):
+            # boto3 checks the members it knows; the body goes out as it is.
+            answer = client.register_task_definition(
+                family=body["family"], containerDefinitions=[], **with_body(body)
+            )
+        return answer["taskDefinition"]["taskDefinitionArn"]
+
+    @override
+    def start(self, spec: TargetSpec, order: Order, revision: str) -> str | None:
+        ecs = spec.ecs
+        configuration = safe_configuration(self._rollable(ecs).configuration)
+        body = {
+            "cluster": ecs.cluster,
+            "service": ecs.service,
+            "taskDefinition": revision,
+            "deploymentConfiguration": configuration,
+        }
+        client = self._clients.ecs(ecs.region, ecs.role)
+        with asking("ecs:UpdateService", f"{ecs.cluster}/{ecs.service}", writes=True):
+            answer = client.update_service(
+                cluster=ecs.cluster, service=ecs.service, **with_body(body)
+            )
+        return next(
+            (
+                each["id"]
+                for each in answer["service"].get("deployments", ())
+                if each["status"] == "PRIMARY" and each["taskDefinition"] == revision
+            ),
+            None,
+        )
+
+    @override
+    def read_back(self, spec: TargetSpec, order: Order, revision: str, since: datetime) -> ReadBack:
+        service = self._reads.service(spec.ecs).view
+        handle = _listed(service, order, revision, since)
+        if handle is not None:
+            return ReadBack(Told.YES, handle)
+        known = self._history.knows(spec.ecs, revision, since)
+        if known:
+            return ReadBack(
+                Told.YES, None, "ECS was told, and the rollout has ended or was replaced since."
+            )
+        return _not_listed(service, order, since, certain=known is not None)
+
+    @override
+    def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Mapping[str, Observation]:
+        return self._observer.observe(watched)
+
+    @override
+    def usable(self, spec: TargetSpec, revision: str) -> str | None:
+        definition = self._reads.task_definition(spec.ecs, revision)
+        if definition is None:
+            return f"The task definition {short(revision)} no longer exists."
+        if not definition.active:
+            return f"The task definition {short(revision)} was deregistered."
+        if spec.ecs.container not in definition.containers:
+            return f"The task definition {short(revision)} has no container {spec.ecs.container!r}."
+        return None
+
+    @override
+    def examine(self, spec: TargetSpec) -> Sequence[Finding]:
+        return examine(self._reads, spec)
+
+    def _definition(self, ecs: EcsService, name: str) -> TaskDefinition:
+        definition = self._reads.task_definition(ecs, name)
+        if definition is None:
+            raise Misconfigured(f"The task definition {short(name)} no longer exists.")
+        return definition
+
+    def _rollable(self, ecs: EcsService) -> Found:
+        """The service, if it is one whose deployments ECS itself rolls without downtime."""
+        found = self._reads.service(ecs)
+        if found.view.controller != "ECS":
+            raise Misconfigured(
+                f"{found.view.controller} controls the deployments of {ecs.service}, not ECS.",
+                hint="Quarterdeck rolls services whose deployment controller is ECS.",
+            )
+        if found.view.scheduling == "DAEMON":
+            raise Misconfigured(
+                f"{ecs.service} is a DAEMON: ECS stops its tasks before it starts new ones.",
+                hint="Quarterdeck rolls REPLICA services only.",
+            )
+        return found
+
+    def _image(self, ecs: EcsService, definition: TaskDefinition) -> Image | None:
+        """What runs: the pinned digest, or what running tasks say they pulled for the tag."""
+        pinned = definition.image(ecs.container)
+        if pinned is not None:
+            return pinned
+        uri = str(definition.container(ecs.container).get("image", ""))
+        repository, tag, _ = task_definition.split_image(uri)
+        digests = {
+            container.get("imageDigest", "")
+            for task in self._reads.tasks(ecs, "RUNNING", _SEARCHED)
+            if task.get("taskDefinitionArn") == definition.arn
+            for container in task.get("containers", ())
+            if container.get("name") == ecs.container
+        } - {""}
+        # A moved tag may have given tasks of one revision different images: then none is *the* one.
+        return Image(repository, digests.pop(), tag or "latest") if len(digests) == 1 else None
+
+    def _made_before(self, ecs: EcsService, order: Order) -> str | None:
+        """The revision an earlier try registered. Ours are newer than their base, so that in the
+        common case, where the base is the newest, listing is all that is asked."""
+        family = task_definition.family_of(order.base)
+        for arn in self._reads.newest_revisions(ecs, family, _SEARCHED):
+            if task_definition.family_of(arn) != family:
+                continue
+            if task_definition.number_of(arn) <= task_definition.number_of(order.base):
+                return None
+            definition = self._reads.task_definition(ecs, arn)
+            if definition and definition.tags.get(DEPLOYMENT_TAG) == order.deployment_id:
+                return arn
+        return None
+
+
+def safe_configuration(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """A service's deployment configuration with what zero downtime needs; all else is kept.
+
+    Old tasks stay until new ones are healthy (minimum 100 %), there is room for new ones
+    (maximum above 100 %), and the circuit breaker takes a failed deployment back.
+    """
+    maximum = configuration.get("maximumPercent") or 0
+    breaker = configuration.get("deploymentCircuitBreaker") or {}
+    return {
+        **configuration,
+        "minimumHealthyPercent": _FULL,
+        "maximumPercent": maximum if maximum > _FULL else 2 * _FULL,
+        "deploymentCircuitBreaker": {**breaker, "enable": True, "rollback": True},
+    }
+
+
+def _listed(service: ServiceView, order: Order, revision: str, since: datetime) -> str | None:
+    """The id of a deployment that shows that ECS was told.
+
+    A revision made for this order is only rolled by it. One that ran before (a rollback's) may
+    still be draining from earlier: then only a PRIMARY one, or one younger than ``since``, counts.
+    """
+    for each in service.deployments:
+        if each.revision != revision:
+            continue
+        young = each.created_at is not None and each.created_at >= since - CLOCK_SLACK
+        if each.status == "PRIMARY" or order.revision is None or young:
+            return each.id
+    return None
+
+
+def _not_listed(service: ServiceView, order: Order, since: datetime, *, certain: bool) -> ReadBack:
+    """ECS shows no deployment of our revision: never told, or told and over?"""
+    primary = service.primary
+    if primary is None:
+        return ReadBack(Told.CANNOT_KNOW, None, "ECS shows no deployment of the service at all.")
+    if primary.revision != order.base:
+        return ReadBack(
+            Told.SOMEONE_ELSE, None, f"{short(primary.revision)} was deployed by somebody else."
+        )
+    undone = any(
+        each.at >= since - CLOCK_SLACK
+        and ("rolling back" in each.message or "deployment failed" in each.message)
+        for each in service.events
+    )
+    if not certain and undone:
+        return ReadBack(
+            Told.CANNOT_KNOW, None, "ECS took a deployment back, and does not say whose it was."
+        )
+    return ReadBack(Told.NO)
