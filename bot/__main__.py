@@ -1,1 +1,142 @@
-"""The command line."""
+"""The command line: ``quarterdeck run``, ``worker``, ``demo``, ``check``, ``doctor`` and so on.
+
+Exit codes: 0 fine, 1 the work was done and found something wrong, 2 nothing could be done.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bot.model.errors import QuarterdeckError
+
+app = typer.Typer(
+    help="Quarterdeck ships services and takes them back, from Slack.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+audit = typer.Typer(help="Prove and hand out the audit trail.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
+
+CatalogPath = Annotated[
+    Path | None,
+    typer.Argument(help="The catalog; by default what QUARTERDECK_CATALOG names."),
+]
+
+
+def main() -> None:
+    """Run a command; what cannot be done is said in whole sentences, with exit code 2."""
+    try:
+        app()
+    except QuarterdeckError as fault:
+        print(f"quarterdeck: {fault.message}", file=sys.stderr)  # noqa: T201 - the terminal is this module's reader
+        if fault.hint:
+            print(fault.hint, file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+
+
+@app.command()
+def run() -> None:
+    """Run the bot: Slack, rollouts and all, in one process."""
+    from bot.app import run_bot  # noqa: PLC0415 - the engine is not loaded to print a help text
+    from bot.settings import load_settings  # noqa: PLC0415
+
+    raise typer.Exit(run_bot(load_settings(), front=True))
+
+
+@app.command()
+def worker() -> None:
+    """Carry out rollouts only, beside a running bot. Needs PostgreSQL."""
+    from bot.app import run_bot  # noqa: PLC0415 - see run
+    from bot.settings import load_settings  # noqa: PLC0415
+
+    raise typer.Exit(run_bot(load_settings(), front=False))
+
+
+@app.command()
+def demo(
+    *,
+    tour: Annotated[bool, typer.Option("--tour", help="Play the tour by itself, then stop.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep database and logs afterwards.")] = False,
+    port: Annotated[int | None, typer.Option(help="The bot's port; any free one by default.")] = None,
+) -> None:
+    """Try everything on this machine: stand-ins for Slack and AWS, no account needed."""
+    from bot.playground.launch import demo as play  # noqa: PLC0415 - the bot never loads the playground
+
+    raise typer.Exit(play(tour=tour, keep=keep, port=port))
+
+
+@app.command()
+def check(
+    path: CatalogPath = None,
+    *,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema instead.")] = False,
+) -> None:
+    """Check the catalog and print every problem at once, with file, line and path."""
+    from bot.settings import catalog_path, check_catalog, json_schema  # noqa: PLC0415 - see run
+
+    if schema:
+        Console(width=200).print_json(json.dumps(json_schema()))
+        return
+    code, text = check_catalog(path or catalog_path())
+    print(text, file=sys.stderr if code else sys.stdout)  # noqa: T201
+    raise typer.Exit(code)
+
+
+@app.command()
+def doctor() -> None:
+    """Look at everything the bot depends on, and say what to do about what is wrong."""
+    from bot.doctor import examine  # noqa: PLC0415 - see run
+    from bot.settings import load_settings  # noqa: PLC0415
+
+    raise typer.Exit(examine(load_settings(), Console()))
+
+
+@app.command()
+def migrate(
+    *,
+    down_to: Annotated[str | None, typer.Option(help="Go back to this revision instead.")] = None,
+) -> None:
+    """Bring the database to the newest revision. ``run`` does so by itself."""
+    from bot.app import migrate_database  # noqa: PLC0415 - see run
+    from bot.settings import database_url  # noqa: PLC0415
+
+    print(migrate_database(database_url(), down_to))  # noqa: T201
+
+
+@audit.command()
+def verify() -> None:
+    """Recompute the whole chain; names the first row that was changed, removed or inserted."""
+    from bot.app import verify_audit  # noqa: PLC0415 - see run
+    from bot.settings import database_url  # noqa: PLC0415
+
+    sound, text = verify_audit(database_url())
+    print(text, file=sys.stdout if sound else sys.stderr)  # noqa: T201
+    raise typer.Exit(0 if sound else 1)
+
+
+@audit.command()
+def export(
+    *,
+    style: Annotated[str, typer.Option("--format", help="jsonl or csv")] = "jsonl",
+    output: Annotated[Path | None, typer.Option(help="A file; standard output by default.")] = None,
+) -> None:
+    """Write the whole trail, oldest first."""
+    from bot.app import export_audit  # noqa: PLC0415 - see run
+    from bot.settings import database_url  # noqa: PLC0415
+
+    if output is None:
+        export_audit(database_url(), style, sys.stdout)
+        return
+    with output.open("w", encoding="utf-8", newline="") as stream:
+        export_audit(database_url(), style, stream)
+
+
+if __name__ == "__main__":
+    main()

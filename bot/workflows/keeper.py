@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import groupby
+from socket import gethostname
 from threading import Event, Thread
 
 import structlog
@@ -37,12 +38,13 @@ class Keeper:
         self._parts = parts
         self._replicas = replicas
         self._on_fenced = on_fenced
+        self._claimed: set[str] = set()
         self._stop = Event()
         self._thread = Thread(target=self._run, name="keeper", daemon=True)
 
     def start(self) -> None:
         """Take the lease, then keep it in a thread of its own."""
-        self._replicas.beat(self._parts.replica, LEASE)
+        self._replicas.beat(self._parts.replica, LEASE, gethostname())
         self._thread.start()
 
     def stop(self) -> None:
@@ -69,10 +71,13 @@ class Keeper:
             log.error("fenced: another replica has taken over this one's work")
             self._on_fenced()
             return False
-        for dead in self._replicas.dead():
+        for dead in self._replicas.dead(self._parts.clock.now()):
             if self._replicas.claim_dead(dead, self._parts.replica):
-                take_over(dead)
-                self._replicas.bury(dead)
+                self._claimed.add(dead)
+        # A claim is kept until the work is really handed over: a fault in between is tried again.
+        for dead in tuple(self._claimed):
+            take_over(dead)
+            self._claimed.discard(dead)
         self.mend()
         return True
 

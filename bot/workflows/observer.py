@@ -37,6 +37,7 @@ class Observer:
         self._quick = quick
         self._calm = 0
         self._faults = 0
+        self._shown: dict[str, set[str]] = {}
         self._stop = Event()
         self._thread = Thread(target=self._run, name="observer", daemon=True)
 
@@ -76,6 +77,7 @@ class Observer:
                 d for d in tx.deployments.running(self._parts.replica) if d.handle is not None
             ]
         watched = [pair for d in running if (pair := self._watched(d)) is not None]
+        self._shown = {d.id: self._shown.get(d.id, set()) for d in running}
         if not watched:
             return False
         seen = self._parts.rollouts.observe(watched)
@@ -91,7 +93,9 @@ class Observer:
     def _record(self, before: Deployment, seen: Observation) -> bool:
         """Write what is new; the fence keeps a replica that lost its lease from writing."""
         fresh = seen.progress != before.progress
-        if not fresh and not seen.end and not seen.events:
+        shown = self._shown[before.id]
+        news = {name: text for text in seen.events if (name := fingerprint(text)) not in shown}
+        if not fresh and not seen.end and not news:
             return False
         now = self._parts.clock.now()
         with self._parts.store.begin() as tx:
@@ -99,14 +103,15 @@ class Observer:
                 before.id, self._parts.replica, progress=seen.progress
             ):
                 return False
-            for event in seen.events:
-                tx.outbox.thread(before.id, f"event:{fingerprint(event)}", event)
+            for name, text in news.items():
+                tx.outbox.thread(before.id, f"event:{name}", text)
             if fresh:
                 tx.outbox.card(before.id)
             if seen.end is not None:
                 current = tx.deployments.get(before.id)
                 if current is not None and current.owner == self._parts.replica:
                     settle(tx, current, Ending(STATUS_OF[seen.end], seen.explanation), now)
+        shown.update(news)
         return True
 
 
