@@ -132,6 +132,7 @@ class UnlockTarget:
 
     service: str
     environment: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,9 +44,34 @@ def _rebuild(kind: type[QuarterdeckError], message: str, code: str, hint: str) -
 
 
 class UserError(QuarterdeckError):
-    """What was typed cannot be understood or does not exist; ``hint`` says what to type."""
+    """What was typed cannot be understood or does not exist; ``hint`` says what to type.
+
+    ``suggestion`` is the whole command that was probably meant, for a button, or empty.
+    """
 
     reason_code = "USAGE"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason_code: str | None = None,
+        hint: str = "",
+        suggestion: str = "",
+    ) -> None:
+        super().__init__(message, reason_code=reason_code, hint=hint)
+        self.suggestion = suggestion
+
+    @override
+    def __reduce__(self) -> tuple[object, ...]:
+        said = (self.message, self.reason_code, self.hint, self.suggestion)
+        return (_rebuild_user_error, (type(self), *said))
+
+
+def _rebuild_user_error(
+    kind: type[UserError], message: str, code: str, hint: str, suggestion: str
+) -> UserError:
+    return kind(message, reason_code=code, hint=hint, suggestion=suggestion)
 
 
 class Transient(QuarterdeckError):
