@@ -1,0 +1,11 @@
+"""A local AWS: ECS rollouts, ECR images and STS identities, over their own wire protocols.
+
+boto3 pointed at it with ``AWS_ENDPOINT_URL`` works unchanged. Time is virtual, so that a rollout
+of minutes takes a moment and the same seed gives the same run. ``World`` is the way in.
+"""
+
+from bot.playground.aws.records import Behaviour
+from bot.playground.aws.tasks import Timings
+from bot.playground.aws.world import World
+
+__all__ = ["Behaviour", "Timings", "World"]

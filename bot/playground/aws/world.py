@@ -1,0 +1,437 @@
+"""The whole local AWS: its accounts, its time, its faults, and what tests do to it by hand."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Self, TypedDict, Unpack
+
+from bot.playground.aws import (
+    ecr_api,
+    protocol,
+    service_deployments_api,
+    services_api,
+    sts_api,
+    task_definitions_api,
+    tasks_api,
+)
+from bot.playground.aws.calls import CALLS_KEPT, Call
+from bot.playground.aws.deployments import Deployments
+from bot.playground.aws.errors import AwsError
+from bot.playground.aws.events import Journal
+from bot.playground.aws.faults import Faults
+from bot.playground.aws.lookup import service_of
+from bot.playground.aws.operations import OPERATIONS, Context, Engine, Identity
+from bot.playground.aws.records import (
+    Behaviour,
+    Estate,
+    Image,
+    Json,
+    Minter,
+    Repository,
+    Service,
+    digest_of,
+)
+from bot.playground.aws.rollout import Scheduler
+from bot.playground.aws.server import Server
+from bot.playground.aws.tasks import Pulled, TaskLife, Timings
+from bot.playground.aws.timeline import Clock, Timeline
+
+# Importing an API module enters its operations in the table.
+APIS = (
+    ecr_api,
+    service_deployments_api,
+    services_api,
+    sts_api,
+    task_definitions_api,
+    tasks_api,
+)
+ACCOUNT = "123456789012"
+REGION = "eu-west-1"
+
+
+class ServiceOptions(TypedDict, total=False):
+    """How ``World.create_service`` makes a service; each has the default named here.
+
+    ``family`` (the service's name), ``container`` (the service's name), ``image`` (a tag, a digest
+    or a whole reference; ``latest``), ``repository`` (the service's name), ``desired`` (2),
+    ``region``, ``settled`` (True: it has been running for long), ``health_check`` (True: the
+    container has one), ``grace`` (health check grace period in seconds, 0), ``breaker`` (True),
+    ``rollback`` (True: the breaker rolls back), ``minimum_healthy`` (100), ``maximum`` (200),
+    ``alarms`` (names that roll back), ``bake_minutes`` (0), ``load_balanced`` (False),
+    ``extra`` (fields added to the task definition), ``tags``.
+    """
+
+    family: str
+    container: str
+    image: str
+    repository: str
+    desired: int
+    region: str
+    settled: bool
+    health_check: bool
+    grace: int
+    breaker: bool
+    rollback: bool
+    minimum_healthy: int
+    maximum: int
+    alarms: Sequence[str]
+    bake_minutes: int
+    load_balanced: bool
+    extra: Json
+    tags: list[Json]
+
+
+class World:
+    """One local AWS.
+
+    ``speed`` is how many virtual seconds pass in a real one; 0 stands still until ``advance``.
+    With ``strict`` every answer is held against botocore's model, which costs time.
+    """
+
+    def __init__(self, seed: int = 1, speed: float = 0.0, *, strict: bool = False) -> None:
+        self.faults = Faults()
+        self.clock = Clock(speed)
+        self.strict = strict
+        self.lock = threading.RLock()
+        self._minter = Minter(seed)
+        self._timeline = Timeline(self.clock.now())
+        journal = Journal(self._timeline, self._minter)
+        self._tasks = TaskLife(self._timeline, self._minter, journal)
+        self._tasks.pull = self._pull
+        deployments = Deployments(self._timeline, self._minter, journal, self._tasks)
+        scheduler = Scheduler(self._timeline, self._tasks, deployments, journal)
+        self.engine = Engine(deployments, scheduler, self._tasks)
+        self._estates: dict[tuple[str, str], Estate] = {}
+        self._identities: dict[str, Identity] = {}
+        self._calls: deque[Call] = deque(maxlen=CALLS_KEPT)
+        self._server: Server | None = None
+
+    # Serving
+
+    def serve(self, port: int = 0) -> str:
+        """Listen on loopback in a thread of its own; returns the URL for AWS_ENDPOINT_URL."""
+        if self._server is None:
+            self._server = Server(self, port)
+            self._server.start()
+        return self._server.url
+
+    def close(self) -> None:
+        """Stop listening; what the world holds stays readable."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        self.serve()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def call(self, request: protocol.Request) -> Json:
+        """Carry out one operation, as its caller. Raises ``AwsError``."""
+        protocol.check(request)
+        function = OPERATIONS.get((request.service, request.operation))
+        if function is None:
+            raise AwsError(
+                "UnknownOperationException",
+                f"This simulator does not know {request.service}:{request.operation}.",
+            )
+        with self.lock:
+            result = function(self._context(request), request.parameters)
+            if self.strict:
+                self._hold_to_model(request, result)
+            return result
+
+    def record(self, request: protocol.Request, outcome: str) -> None:
+        """Write a call down."""
+        who = self.identity(request.access_key).arn
+        call = Call(
+            request.service,
+            request.operation,
+            request.parameters,
+            outcome,
+            self.clock.now(),
+            who,
+        )
+        with self.lock:
+            self._calls.append(call)
+
+    def identity(self, access_key: str) -> Identity:
+        """Whose key that is; any unknown one is the default user's."""
+        user = Identity(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/quarterdeck", "AIDAEXAMPLEQUARTERDK")
+        return self._identities.get(access_key, user)
+
+    # Looking at it
+
+    def calls(self, op: str | None = None) -> list[Call]:
+        """The calls so far, oldest first, of one operation or of all."""
+        with self.lock:
+            return [call for call in self._calls if op in {None, call.operation}]
+
+    def count(self, op: str) -> int:
+        """How many calls of ``op`` took effect, answered or not."""
+        return sum(call.took_effect for call in self.calls(op))
+
+    def service(self, cluster: str, service: str, region: str = REGION) -> Service:
+        """The service as the simulation holds it. Raises ``AwsError`` where there is none."""
+        with self.lock:
+            self._catch_up()
+            return service_of(self.estate(ACCOUNT, region), cluster, service)
+
+    def estate(self, account: str = ACCOUNT, region: str = REGION) -> Estate:
+        """Everything of that account and region, made empty when first asked for."""
+        return self._estates.setdefault((account, region), Estate(account, region))
+
+    # Doing things to it
+
+    def advance(self, seconds: float) -> None:
+        """Let ``seconds`` of virtual time pass at once."""
+        with self.lock:
+            self.clock.advance(seconds)
+            self._catch_up()
+
+    def set_timings(self, **changes: float) -> None:
+        """Change how long things take from now on; names are those of ``Timings``."""
+        current = self._tasks.timings
+        kept = {name: getattr(current, name) for name in Timings.__dataclass_fields__}
+        self._tasks.timings = Timings(**{**kept, **changes})
+
+    def push(
+        self,
+        repository: str,
+        tag: str,
+        behaviour: Behaviour | str = Behaviour.GOOD,
+        region: str = REGION,
+    ) -> str:
+        """Push an image that behaves so, moving the tag to it; returns its digest.
+
+        The repository is made where it is missing. The same repository, tag and behaviour give
+        the same digest unless the tag has been moved in between.
+        """
+        with self.lock:
+            self._catch_up()
+            home = self._repository(self.estate(ACCOUNT, region), repository)
+            kind = Behaviour(behaviour)
+            digest = digest_of(region, repository, tag, kind)
+            for image in home.images.values():
+                if tag in image.tags:
+                    image.tags.remove(tag)
+            now = self._timeline.now
+            fresh = Image(digest, kind, now, f'{{"schemaVersion":2,"simulated":"{digest}"}}')
+            home.images.setdefault(digest, fresh).tags.append(tag)
+            return digest
+
+    def delete_image(self, repository: str, digest: str, region: str = REGION) -> None:
+        """Let an image expire from its repository."""
+        with self.lock:
+            self.estate(ACCOUNT, region).repositories[repository].images.pop(digest, None)
+
+    def create_service(
+        self, cluster: str, service: str, **options: Unpack[ServiceOptions]
+    ) -> Service:
+        """Make a service with cluster, repository and task definition; see ``ServiceOptions``."""
+        region = options.get("region", REGION)
+        with self.lock:
+            self._catch_up()
+            estate = self.estate(ACCOUNT, region)
+            home = self._repository(estate, options.get("repository", service))
+            self._ask("CreateCluster", {"clusterName": cluster}, region)
+            definition = definition_of(service, home.uri, options)
+            made = self._ask("RegisterTaskDefinition", definition, region)["taskDefinition"]
+            wanted = service_request(cluster, service, made["taskDefinitionArn"], options)
+            self._ask("CreateService", wanted, region)
+            found = service_of(estate, cluster, service)
+            if options.get("settled", True):
+                self.engine.deployments.settle(found)
+            return found
+
+    def register(self, definition: Json, region: str = REGION) -> str:
+        """Register a task definition, as somebody else; returns its ARN."""
+        with self.lock:
+            made = self._ask("RegisterTaskDefinition", definition, region)["taskDefinition"]
+            return str(made["taskDefinitionArn"])
+
+    def deploy_out_of_band(
+        self, cluster: str, service: str, image: str, region: str = REGION
+    ) -> str:
+        """Let somebody else deploy ``image`` (tag, digest or reference); returns the revision."""
+        with self.lock:
+            running = self.service(cluster, service, region).primary.revision.task_definition
+            added = {"compatibilities", "requiresAttributes", "registeredBy"}
+            definition = {k: v for k, v in running.document.items() if k not in added}
+            first, *others = definition["containerDefinitions"]
+            base = first["image"].partition("@")[0]
+            home, _, tag = base.rpartition("/")
+            base = f"{home}/{tag.partition(':')[0]}"
+            changed = {**first, "image": reference(base, image)}
+            definition["containerDefinitions"] = [changed, *others]
+            arn = self.register(definition, region)
+            self.update_out_of_band(cluster, service, taskDefinition=arn, region=region)
+            return arn
+
+    def update_out_of_band(
+        self, cluster: str, service: str, region: str = REGION, **changes: Any
+    ) -> None:
+        """Let somebody else call UpdateService with ``changes`` in its wire names."""
+        with self.lock:
+            self._catch_up()
+            named = {"cluster": cluster, "service": service, **changes}
+            self._ask("UpdateService", named, region)
+
+    def scale(self, cluster: str, service: str, desired: int, region: str = REGION) -> None:
+        """Let somebody else change the desired count."""
+        self.update_out_of_band(cluster, service, region, desiredCount=desired)
+
+    def trip_alarm(self, name: str) -> None:
+        """Let a CloudWatch alarm go off, for every deployment that watches it."""
+        with self.lock:
+            self._catch_up()
+            for service in self.services():
+                self.engine.deployments.on_alarm(service, name)
+
+    def kill_task(self, cluster: str, service: str, exit_code: int = 1) -> None:
+        """Let one running task of the service crash."""
+        with self.lock:
+            found = self.service(cluster, service)
+            task = next(each for each in found.tasks.values() if each.live and each.running)
+            self._tasks.kill(found, task, exit_code)
+
+    def run_until_steady(self, cluster: str, service: str, most: float = 7200.0) -> bool:
+        """Advance until no rollout is under way; False where ``most`` seconds were too few."""
+        step = 5.0
+        for _ in range(int(most / step)):
+            found = self.service(cluster, service)
+            over = found.primary.rollout_state != "IN_PROGRESS"
+            if over and not found.history[-1].open and (found.steady or found.completed is None):
+                return True
+            self.advance(step)
+        return False
+
+    # Inside
+
+    def _ask(self, operation: str, parameters: Json, region: str) -> Json:
+        # Set-up and other people's doings are no calls of the bot: they are not recorded.
+        return self.call(protocol.Request("ecs", operation, parameters, "AKIASOMEONEELSE", region))
+
+    def _context(self, request: protocol.Request) -> Context:
+        self._catch_up()
+        identity = self.identity(request.access_key)
+        return Context(
+            estate=self.estate(identity.account, request.region),
+            estate_of=lambda account: self.estate(account, request.region),
+            identity=identity,
+            engine=self.engine,
+            now=self._timeline.now,
+            lag=self.faults.lag_seconds,
+            adopt=self._identities.__setitem__,
+            mint=self._minter.hexadecimal,
+            wall=time.time(),
+        )
+
+    def _catch_up(self) -> None:
+        self._timeline.run_until(self.clock.now())
+
+    def services(self) -> list[Service]:
+        """Every service of every account and region."""
+        return [
+            service
+            for estate in self._estates.values()
+            for cluster in estate.clusters.values()
+            for service in cluster.services.values()
+        ]
+
+    def _repository(self, estate: Estate, name: str) -> Repository:
+        arn = estate.arn("repository", name, "ecr")
+        fresh = Repository(name, arn, f"{estate.registry}/{name}", self._timeline.now)
+        return estate.repositories.setdefault(name, fresh)
+
+    def _pull(self, wanted: str) -> Pulled:
+        host, _, path = wanted.partition("/")
+        account, _, rest = host.partition(".dkr.ecr.")
+        if not rest:
+            return Pulled(wanted, None, Behaviour.GOOD)
+        name, _, digest = path.partition("@")
+        name, _, tag = name.partition(":")
+        estate = self.estate(account, rest.partition(".")[0])
+        repository = estate.repositories.get(name)
+        image = repository.find(digest or tag or "latest") if repository else None
+        behaviour = image.behaviour if image else Behaviour.UNPULLABLE
+        return Pulled(wanted, image, behaviour)
+
+    def _hold_to_model(self, request: protocol.Request, result: Json) -> None:
+        wrong = protocol.complaints(request.service, request.operation, result)
+        if wrong:
+            raise AwsError("SimulatorDefect", "; ".join(wrong), 500)
+
+
+def reference(repository_uri: str, image: str) -> str:
+    """The whole image reference of a tag or a digest; a whole reference stays as it is."""
+    if "/" in image:
+        return image
+    return f"{repository_uri}{'@' if image.startswith('sha256:') else ':'}{image}"
+
+
+def definition_of(service: str, repository_uri: str, options: ServiceOptions) -> Json:
+    """The task definition that ``World.create_service`` registers."""
+    container: Json = {
+        "name": options.get("container", service),
+        "image": reference(repository_uri, options.get("image", "latest")),
+        "essential": True,
+        "portMappings": [{"containerPort": 8080, "hostPort": 8080, "protocol": "tcp"}],
+        "environment": [{"name": "LOG_LEVEL", "value": "info"}],
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {"awslogs-group": f"/ecs/{service}", "awslogs-region": REGION},
+        },
+    }
+    if options.get("health_check", True):
+        command = ["CMD-SHELL", "curl -f http://localhost:8080/healthz || exit 1"]
+        container["healthCheck"] = {"command": command, "interval": 10, "retries": 3}
+    return {
+        "family": options.get("family", service),
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": "256",
+        "memory": "512",
+        "executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/ecs-execution",
+        "containerDefinitions": [container],
+        **options.get("extra", {}),
+    }
+
+
+def service_request(cluster: str, name: str, definition: str, options: ServiceOptions) -> Json:
+    """The CreateService request of ``World.create_service``."""
+    configuration: Json = {
+        "deploymentCircuitBreaker": {
+            "enable": options.get("breaker", True),
+            "rollback": options.get("rollback", True),
+        },
+        "minimumHealthyPercent": options.get("minimum_healthy", 100),
+        "maximumPercent": options.get("maximum", 200),
+        "bakeTimeInMinutes": options.get("bake_minutes", 0),
+    }
+    if options.get("alarms"):
+        names = list(options["alarms"])
+        configuration["alarms"] = {"alarmNames": names, "enable": True, "rollback": True}
+    balancers: list[Json] = []
+    if options.get("load_balanced", False):
+        group = (
+            f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/{name}/73e2d6bc24d8a067"
+        )
+        container = options.get("container", name)
+        balancers = [{"targetGroupArn": group, "containerName": container, "containerPort": 8080}]
+    return {
+        "cluster": cluster,
+        "serviceName": name,
+        "taskDefinition": definition,
+        "desiredCount": options.get("desired", 2),
+        "launchType": "FARGATE",
+        "loadBalancers": balancers,
+        "healthCheckGracePeriodSeconds": options.get("grace", 0),
+        "deploymentConfiguration": configuration,
+        "tags": options.get("tags", []),
+    }
