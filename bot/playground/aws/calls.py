@@ -13,7 +13,7 @@ CALLS_KEPT = 100_000
 class Call:
     """One call. ``outcome`` is ``ok``, an error code, ``lost_before`` or ``lost_after``.
 
-    ``at`` is virtual; ``parameters`` is the request as it came.
+    ``at`` is the wall's time; ``parameters`` is the request as it came.
     """
 
     service: str

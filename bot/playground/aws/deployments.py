@@ -49,7 +49,7 @@ class Deployments:
 
     def begin(self, service: Service, definition: TaskDefinition) -> Deployment:
         """Start rolling to ``definition``; whatever was under way is replaced."""
-        now = self._timeline.now
+        now = self._timeline.stamp()
         sources = list(dict.fromkeys(each.revision for each in service.deployments))
         self._supersede(service)
         revision = self._revise(service, definition)
@@ -72,7 +72,7 @@ class Deployments:
         """Make the first deployment one that completed long ago."""
         service.primary.accepted = True
         service.primary.record.status = "IN_PROGRESS"
-        service.primary.record.started_at = self._timeline.now
+        service.primary.record.started_at = self._timeline.stamp()
         for _ in range(service.desired):
             self._tasks.settle(service, service.primary)
         self.complete(service)
@@ -84,7 +84,7 @@ class Deployments:
         deployment, record = service.primary, service.primary.record
         deployment.rollout_state = "COMPLETED"
         deployment.reason = f"ECS deployment {deployment.id} completed."
-        deployment.updated_at = self._timeline.now
+        deployment.updated_at = self._timeline.stamp()
         service.completed = deployment
         self._journal.completed(service, deployment)
         if record.open:
@@ -101,7 +101,7 @@ class Deployments:
         if deployment.rollout_state != "IN_PROGRESS":
             return
         deployment.failed += 1
-        deployment.updated_at = self._timeline.now
+        deployment.updated_at = self._timeline.stamp()
         record = deployment.record
         breaker = service.configuration.get("deploymentCircuitBreaker", {})
         if not breaker.get("enable", False) or deployment is not service.primary:
@@ -131,7 +131,7 @@ class Deployments:
     def stop(self, service: Service, record: ServiceDeployment, stop_type: str) -> None:
         """Somebody asked to stop ``record``, which is PENDING or IN_PROGRESS."""
         record.status = "ROLLBACK_REQUESTED" if stop_type == "ROLLBACK" else "STOP_REQUESTED"
-        record.updated_at = self._timeline.now
+        record.updated_at = self._timeline.stamp()
 
         def act() -> None:
             if record.status not in {"ROLLBACK_REQUESTED", "STOP_REQUESTED"}:
@@ -164,18 +164,18 @@ class Deployments:
         deployment = service.primary
         deployment.rollout_state = "FAILED"
         deployment.reason = state_reason
-        deployment.updated_at = self._timeline.now
+        deployment.updated_at = self._timeline.stamp()
         self._journal.failed(service, deployment, event)
 
     def _stop(self, service: Service, reason: str) -> None:
         record = service.primary.record
-        record.reason, record.stopped_at = reason, self._timeline.now
+        record.reason, record.stopped_at = reason, self._timeline.stamp()
         self._close(service, record, "STOPPED")
 
     def _roll_back(self, service: Service, reason: str) -> None:
         record, candidate = service.primary.record, service.completed
         record.reason = reason
-        record.updated_at = self._timeline.now
+        record.updated_at = self._timeline.stamp()
         if candidate is None:
             record.reason = f"{reason} No rollback candidate was found to run the rollback."
             self._close(service, record, "ROLLBACK_FAILED")
@@ -183,7 +183,7 @@ class Deployments:
         record.status = "ROLLBACK_IN_PROGRESS"
         record.rollback = {
             "reason": reason,
-            "startedAt": self._timeline.now,
+            "startedAt": self._timeline.stamp(),
             "serviceRevisionArn": candidate.revision.arn,
         }
         self._journal.rolling_back(service, candidate.id)
@@ -198,7 +198,7 @@ class Deployments:
             task.deployment = deployment
 
     def _enter(self, service: Service, revision: Revision, record: ServiceDeployment) -> Deployment:
-        now = self._timeline.now
+        now = self._timeline.stamp()
         for each in service.deployments:
             each.status, each.updated_at = "ACTIVE", now
         deployment = Deployment(
@@ -217,7 +217,7 @@ class Deployments:
         record = deployment.record
         if record.status == "PENDING":
             record.status = "IN_PROGRESS"
-            record.started_at = record.updated_at = self._timeline.now
+            record.started_at = record.updated_at = self._timeline.stamp()
         if deployment is service.primary:
             deployment.accepted = True
             self.changed(service)
@@ -227,18 +227,18 @@ class Deployments:
             if record.open:
                 record.status = "STOP_REQUESTED"
                 record.reason = "Service deployment stopped because a newer one was started."
-                record.updated_at = self._timeline.now
+                record.updated_at = self._timeline.stamp()
                 bow_out = functools.partial(self._bow_out, service, record)
                 self._timeline.after(self._tasks.timings.accept, bow_out)
 
     def _bow_out(self, service: Service, record: ServiceDeployment) -> None:
         if record.status == "STOP_REQUESTED":
-            record.stopped_at = self._timeline.now
+            record.stopped_at = self._timeline.stamp()
             self._close(service, record, "STOPPED")
 
     def _close(self, service: Service, record: ServiceDeployment, status: str) -> None:
         record.status = status
-        record.finished_at = record.updated_at = self._timeline.now
+        record.finished_at = record.updated_at = self._timeline.stamp()
         record.counts = {
             revision.arn: counts(service, revision) for revision in (*record.sources, record.target)
         }
@@ -255,7 +255,7 @@ class Deployments:
         revision = Revision(
             arn=self._child(service, "service-revision", number),
             task_definition=definition,
-            created_at=self._timeline.now,
+            created_at=self._timeline.stamp(),
             images=images,
             settings={k: service.settings[k] for k in REVISION_SETTINGS if k in service.settings},
         )

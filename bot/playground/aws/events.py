@@ -22,7 +22,7 @@ class Journal:
         service.events.appendleft(
             {
                 "id": "-".join((*groups, identifier[20:])),
-                "createdAt": self._timeline.now,
+                "createdAt": self._timeline.stamp(),
                 "message": f"(service {service.name}) {text}",
             }
         )

@@ -31,7 +31,11 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an operation is given besides its request. ``lag`` is how far reads are behind."""
+    """What an operation is given besides its request.
+
+    ``now`` is virtual, ``stamp`` the same moment as shown to callers; ``lag`` is how many virtual
+    seconds reads are behind writes.
+    """
 
     estate: Estate
     estate_of: Callable[[str], Estate]
@@ -41,7 +45,7 @@ class Context:
     lag: float
     adopt: Callable[[str, Identity], None]
     mint: Callable[[str], str]
-    wall: float
+    stamp: float
 
 
 Operation = Callable[[Context, Json], Json]

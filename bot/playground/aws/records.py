@@ -83,7 +83,10 @@ class Repository:
 
 @dataclass
 class TaskDefinition:
-    """One revision; ``document`` is its wire form without status and dates of change."""
+    """One revision; ``document`` is its wire form without status and dates.
+
+    ``registered_at`` is as shown; ``visible_at`` is virtual: reads lag by then.
+    """
 
     arn: str
     family: str
@@ -167,7 +170,7 @@ class Deployment:
 
 @dataclass(eq=False)
 class Task:
-    """One task; dates are virtual and absent until they happen."""
+    """One task; ``dates`` are as shown, absent until they happen; ``gone_at`` is virtual."""
 
     id: str
     arn: str
@@ -182,6 +185,7 @@ class Task:
     ready: bool = False
     was_ready: bool = False
     version: int = 1
+    gone_at: float | None = None
     stop_code: str | None = None
     stopped_reason: str | None = None
     exit_code: int | None = None

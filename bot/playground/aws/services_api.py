@@ -100,7 +100,7 @@ def create_service(context: Context, request: Json) -> Json:
         cluster_arn=cluster.arn,
         settings=settings,
         desired=request.get("desiredCount", 1),
-        created_at=context.now,
+        created_at=context.stamp,
     )
     cluster.services[name] = service
     context.estate.tags[service.arn] = request.get("tags", [])

@@ -43,7 +43,7 @@ def register(context: Context, request: Json) -> Json:
         revision=number,
         document=document,
         tags=tags,
-        registered_at=now,
+        registered_at=context.stamp,
         visible_at=now + context.lag,
     )
     revisions.append(definition)
@@ -71,7 +71,7 @@ def deregister(context: Context, request: Json) -> Json:
             "The specified task definition is inactive. Only active can be deregistered."
         )
     definition.status = "INACTIVE"
-    definition.deregistered_at = context.now
+    definition.deregistered_at = context.stamp
     return {"taskDefinition": render.task_definition(definition)}
 
 

@@ -70,7 +70,7 @@ class TaskLife:
             arn=f"{prefix}:task/{cluster}/{identifier}",
             deployment=deployment,
             started_by=deployment.id,
-            created_at=self._timeline.now,
+            created_at=self._timeline.stamp(),
             container=container,
             digest=pulled.image.digest if pulled.image else None,
         )
@@ -84,7 +84,7 @@ class TaskLife:
         task = self.launch(service, deployment)
         task.last_status, task.ready, task.was_ready = "RUNNING", True, True
         task.health = "HEALTHY" if checked(service, task) else "UNKNOWN"
-        task.dates = {"startedAt": self._timeline.now}
+        task.dates = {"startedAt": self._timeline.stamp()}
         return task
 
     def stop(self, service: Service, task: Task, reason: str, code: str) -> None:
@@ -146,14 +146,14 @@ class TaskLife:
     def _pulling(self, task: Task) -> None:
         if task.live and task.last_status == "PROVISIONING":
             task.last_status = "PENDING"
-            task.dates["pullStartedAt"] = self._timeline.now
+            task.dates["pullStartedAt"] = self._timeline.stamp()
             task.version += 1
 
     def _run(self, service: Service, task: Task) -> None:
         if not task.live or task.last_status == "RUNNING":
             return
         task.last_status = "RUNNING"
-        task.dates["pullStoppedAt"] = task.dates["startedAt"] = self._timeline.now
+        task.dates["pullStoppedAt"] = task.dates["startedAt"] = self._timeline.stamp()
         task.version += 1
         for balancer in service.settings.get("loadBalancers", []):
             self._journal.registered(service, balancer.get("targetGroupArn", "-"))
@@ -204,7 +204,7 @@ class TaskLife:
         del service
         task.desired_status = "STOPPED"
         task.stopped_reason, task.stop_code = reason, code
-        task.dates["stoppingAt"] = self._timeline.now
+        task.dates["stoppingAt"] = self._timeline.stamp()
         task.ready = False
         task.version += 1
 
@@ -212,7 +212,8 @@ class TaskLife:
         if task.stopped:
             return
         task.last_status = "STOPPED"
-        task.dates["stoppedAt"] = task.dates["executionStoppedAt"] = self._timeline.now
+        task.dates["stoppedAt"] = task.dates["executionStoppedAt"] = self._timeline.stamp()
+        task.gone_at = self._timeline.now
         if task.exit_code is None and "startedAt" in task.dates:
             task.exit_code = 0
         task.version += 1
@@ -221,9 +222,8 @@ class TaskLife:
     def _prune(self, service: Service) -> None:
         oldest = self._timeline.now - STOPPED_KEPT
         for arn, task in list(service.tasks.items()):
-            if task.dates.get("stoppedAt", oldest) >= oldest:
-                break
-            del service.tasks[arn]
+            if task.gone_at is not None and task.gone_at < oldest:
+                del service.tasks[arn]
 
 
 def checked(service: Service, task: Task) -> bool:

@@ -69,8 +69,7 @@ def _tasks(cluster: Cluster) -> Iterator[tuple[Service, Task]]:
 
 
 def _forgotten(context: Context, task: Task) -> bool:
-    stopped_at = task.dates.get("stoppedAt")
-    return stopped_at is not None and context.now - stopped_at > STOPPED_KEPT
+    return task.gone_at is not None and context.now - task.gone_at > STOPPED_KEPT
 
 
 def _matches(request: Json, service: Service, task: Task) -> bool:

@@ -7,47 +7,61 @@ import itertools
 import time
 from collections.abc import Callable
 
-# The epoch of every world, so that a seed gives the same timestamps in every run.
-EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z
-
 
 class Clock:
-    """Virtual seconds since 1970. ``speed`` is virtual seconds per real one; 0 stands still.
+    """Virtual seconds since the world began. ``speed`` is virtual seconds per real one.
 
-    Whatever the speed, ``advance`` moves it at once.
+    At speed 0 it stands still; whatever the speed, ``advance`` moves it at once. ``wall`` tells
+    the time in seconds since 1970, for what is shown to callers: they compare it with their own.
     """
 
-    def __init__(self, speed: float, epoch: float = EPOCH) -> None:
+    def __init__(self, speed: float, wall: Callable[[], float]) -> None:
         self._speed = speed
-        self._epoch = epoch
         self._advanced = 0.0
         self._started = time.monotonic()
+        self.wall = wall
 
     def now(self) -> float:
-        """The virtual time, in seconds since 1970."""
+        """The virtual time."""
         real = time.monotonic() - self._started if self._speed else 0.0
-        return self._epoch + self._advanced + real * self._speed
+        return self._advanced + real * self._speed
 
     def advance(self, seconds: float) -> None:
-        """Jump forwards by ``seconds`` of virtual time."""
+        """Jump forwards by ``seconds`` of virtual time. Raises ``ValueError`` for a step back."""
+        if seconds < 0:
+            raise ValueError(f"time only goes forwards, not by {seconds} s")
         self._advanced += seconds
+
+    def on_the_wall(self, when: float) -> float:
+        """The wall's time at the virtual time ``when``, which is not in the future."""
+        ago = (self.now() - when) / self._speed if self._speed else 0.0
+        return self.wall() - ago
 
 
 class Timeline:
     """Things due at virtual times, run in order; nothing runs until somebody looks."""
 
-    def __init__(self, start: float) -> None:
-        self.now = start
+    def __init__(self, clock: Clock) -> None:
+        self.now = clock.now()
+        self._clock = clock
+        self._shown = 0.0
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
+
+    def stamp(self) -> float:
+        """The present moment as it is shown to callers: seconds since 1970, never going back."""
+        # A jump of virtual time takes no real time, so what fell into it shows the same moment.
+        self._shown = max(self._shown, self._clock.on_the_wall(self.now))
+        return self._shown
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Run ``action`` when ``seconds`` of virtual time have passed."""
         heapq.heappush(self._due, (self.now + seconds, next(self._order), action))
 
-    def run_until(self, when: float) -> None:
-        """Run what is due up to ``when``, each thing at its own time."""
-        while self._due and self._due[0][0] <= when:
+    def catch_up(self) -> None:
+        """Run what is due by now, each thing at its own time."""
+        until = self._clock.now()
+        while self._due and self._due[0][0] <= until:
             self.now, _, action = heapq.heappop(self._due)
             action()
-        self.now = max(self.now, when)
+        self.now = max(self.now, until)

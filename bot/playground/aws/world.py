@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self, TypedDict, Unpack
 
 from bot.playground.aws import (
@@ -88,16 +88,24 @@ class World:
     """One local AWS.
 
     ``speed`` is how many virtual seconds pass in a real one; 0 stands still until ``advance``.
+    ``wall`` tells the time that is shown (``createdAt`` and the like); give the caller's own clock.
     With ``strict`` every answer is held against botocore's model, which costs time.
     """
 
-    def __init__(self, seed: int = 1, speed: float = 0.0, *, strict: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int = 1,
+        speed: float = 0.0,
+        *,
+        strict: bool = False,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self.faults = Faults()
-        self.clock = Clock(speed)
+        self.clock = Clock(speed, wall)
         self.strict = strict
         self.lock = threading.RLock()
         self._minter = Minter(seed)
-        self._timeline = Timeline(self.clock.now())
+        self._timeline = Timeline(self.clock)
         journal = Journal(self._timeline, self._minter)
         self._tasks = TaskLife(self._timeline, self._minter, journal)
         self._tasks.pull = self._pull
@@ -154,7 +162,7 @@ class World:
             request.operation,
             request.parameters,
             outcome,
-            self.clock.now(),
+            self.clock.wall(),
             who,
         )
         with self.lock:
@@ -220,7 +228,7 @@ class World:
             for image in home.images.values():
                 if tag in image.tags:
                     image.tags.remove(tag)
-            now = self._timeline.now
+            now = self._timeline.stamp()
             fresh = Image(digest, kind, now, f'{{"schemaVersion":2,"simulated":"{digest}"}}')
             home.images.setdefault(digest, fresh).tags.append(tag)
             return digest
@@ -329,11 +337,11 @@ class World:
             lag=self.faults.lag_seconds,
             adopt=self._identities.__setitem__,
             mint=self._minter.hexadecimal,
-            wall=time.time(),
+            stamp=self._timeline.stamp(),
         )
 
     def _catch_up(self) -> None:
-        self._timeline.run_until(self.clock.now())
+        self._timeline.catch_up()
 
     def services(self) -> list[Service]:
         """Every service of every account and region."""
@@ -346,7 +354,7 @@ class World:
 
     def _repository(self, estate: Estate, name: str) -> Repository:
         arn = estate.arn("repository", name, "ecr")
-        fresh = Repository(name, arn, f"{estate.registry}/{name}", self._timeline.now)
+        fresh = Repository(name, arn, f"{estate.registry}/{name}", self._timeline.stamp())
         return estate.repositories.setdefault(name, fresh)
 
     def _pull(self, wanted: str) -> Pulled:
