@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 from pydantic_core import PydanticCustomError
 
 from bot.model.deployment import Target
-from bot.model.moments import LONGEST, CronExpression, Duration, Moment, TimeZone, instant
+from bot.model.moments import CronExpression, Duration, Lasting, Moment, TimeZone, instant
 
 #: What each pattern of the file means, in words: a pattern explains nothing to a person.
 MEANING: dict[str, str] = {
@@ -80,11 +80,8 @@ class FreezeWindow(Part):
         description="when it starts: minute hour day-of-month month day-of-week",
         examples=["0 18 * * FRI"],
     )
-    duration: Duration | None = Field(
-        default=None,
-        gt=timedelta(),
-        lt=LONGEST,
-        description="how long it lasts on the wall clock, with cron",
+    duration: Lasting | None = Field(
+        default=None, description="how long it lasts on the wall clock, with cron"
     )
     begins: Moment | None = Field(default=None, alias="from", description="its first moment")
     ends: Moment | None = Field(
@@ -135,9 +132,8 @@ class Policy(Part):
     self_approval: StrictBool = Field(
         default=False, description="whether the requester's own approval counts"
     )
-    approval_expires_after: Duration = Field(
+    approval_expires_after: Lasting = Field(
         default=timedelta(hours=4),
-        gt=timedelta(),
         description="after this time a request that nobody approved is void",
     )
     incident_responders: People = Field(

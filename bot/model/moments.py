@@ -70,6 +70,12 @@ def _duration(value: object) -> timedelta:
         raise PydanticCustomError("duration", "{text}", {"text": str(wrong)}) from None
 
 
+def _lasting(value: timedelta) -> timedelta:
+    if not timedelta() < value < LONGEST:
+        raise PydanticCustomError("duration", "it must be longer than 0 and shorter than 366 days")
+    return value
+
+
 def _moment(value: object) -> datetime:
     if isinstance(value, datetime):
         return value
@@ -125,6 +131,8 @@ Duration = Annotated[
         }
     ),
 ]
+#: More than nothing, less than a (leap) year.
+Lasting = Annotated[Duration, AfterValidator(_lasting)]
 Moment = Annotated[
     datetime,
     BeforeValidator(_moment),
