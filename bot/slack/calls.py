@@ -26,6 +26,9 @@ from bot.slack.messenger import ChannelGone, MessageGone, TriggerExpired, Unshow
 
 T = TypeVar("T")
 
+#: Tells Slack's silence from the database's, which means something else to the person asking.
+SLACK_UNREACHABLE = "SLACK_UNREACHABLE"
+
 _CHANNEL_GONE = frozenset(
     {
         "not_in_channel",
@@ -98,7 +101,7 @@ def call(method: str, send: Callable[[], T]) -> T:
         raise _fault(method, error) from error
     except urllib.error.URLError as error:
         if isinstance(error.reason, ConnectionRefusedError | ssl.SSLError) or _unresolved(error):
-            raise Unreachable(f"Slack cannot be reached for {method}.") from error
+            raise _unreachable(f"Slack cannot be reached for {method}.") from error
         raise Unknown(f"Slack gave no answer to {method}.") from error
     except (http.client.HTTPException, OSError, SlackClientError, ValueError) as error:
         raise Unknown(f"Slack gave no usable answer to {method}.") from error
@@ -109,7 +112,11 @@ def read(method: str, send: Callable[[], T]) -> T:
     try:
         return call(method, send)
     except Unknown as error:
-        raise Unreachable(error.message) from error
+        raise _unreachable(error.message) from error
+
+
+def _unreachable(message: str) -> Unreachable:
+    return Unreachable(message, reason_code=SLACK_UNREACHABLE, hint="Try again in a minute.")
 
 
 def _unresolved(error: urllib.error.URLError) -> bool:
@@ -121,7 +128,9 @@ def _fault(method: str, error: SlackApiError) -> QuarterdeckError:
     answer = error.response
     status, code, body = _parts(answer)
     if status == http.HTTPStatus.TOO_MANY_REQUESTS or code in {"ratelimited", "rate_limited"}:
-        throttled = Throttled(f"Slack limits how often {method} may be called.")
+        throttled = Throttled(
+            f"Slack limits how often {method} may be called.", reason_code="SLACK_THROTTLED"
+        )
         throttled.retry_after = _retry_after(getattr(answer, "headers", {}))
         return throttled
     if code in _DENIED:
@@ -130,7 +139,7 @@ def _fault(method: str, error: SlackApiError) -> QuarterdeckError:
     if code in _UNCERTAIN or status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unknown(f"Slack failed in {method} ({code or status}).")
     if code == "service_unavailable":
-        return Unreachable(f"Slack cannot serve {method} now ({code}).")
+        return _unreachable(f"Slack cannot serve {method} now ({code}).")
     return _terminal(method, code or str(status))
 
 
