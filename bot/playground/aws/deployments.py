@@ -123,7 +123,7 @@ class Deployments:
         self._fail(service, "ECS deployment failed: alarm detected.", "alarm detected.")
         because = "because an alarm was detected."
         if alarms.get("rollback", False):
-            self._roll_back(service, f"Service deployment rolled back {because}")
+            self._roll_back(service, f"Service deployment rolled back {because}", "alarm")
         else:
             self._stop(service, f"Service deployment stopped {because}")
         self.changed(service)
@@ -134,13 +134,13 @@ class Deployments:
         record.updated_at = self._timeline.stamp()
 
         def act() -> None:
-            if record.status not in {"ROLLBACK_REQUESTED", "STOP_REQUESTED"}:
-                return
+            if record is not service.primary.record:
+                return  # superseded meanwhile
             self._fail(service, "ECS deployment stopped by a user.", "stopped by a user.")
             service.primary.accepted = True
             if stop_type == "ROLLBACK":
                 self._roll_back(
-                    service, "Service deployment rolled back because of a user request."
+                    service, "Service deployment rolled back because of a user request.", "stopped"
                 )
             else:
                 self._stop(service, "Service deployment stopped because of a user request.")
@@ -156,7 +156,7 @@ class Deployments:
         if again:
             self._close(service, service.primary.record, "ROLLBACK_FAILED")
         elif rollback:
-            self._roll_back(service, f"Service deployment rolled back {because}")
+            self._roll_back(service, f"Service deployment rolled back {because}", "circuit breaker")
         else:
             self._stop(service, f"Service deployment stopped {because}")
 
@@ -172,7 +172,7 @@ class Deployments:
         record.reason, record.stopped_at = reason, self._timeline.stamp()
         self._close(service, record, "STOPPED")
 
-    def _roll_back(self, service: Service, reason: str) -> None:
+    def _roll_back(self, service: Service, reason: str, by: str) -> None:
         record, candidate = service.primary.record, service.completed
         record.reason = reason
         record.updated_at = self._timeline.stamp()
@@ -190,9 +190,7 @@ class Deployments:
         kept = [t for t in service.tasks.values() if t.live and t.deployment is candidate]
         deployment = self._enter(service, candidate.revision, record)
         deployment.accepted = deployment.is_rollback = True
-        deployment.reason = (
-            f"ECS deployment circuit breaker: rolling back to deploymentId {candidate.id}."
-        )
+        deployment.reason = f"ECS deployment {by}: rolling back to deploymentId {candidate.id}."
         # The surviving tasks are of that very revision, so ECS goes on with them.
         for task in kept:
             task.deployment = deployment

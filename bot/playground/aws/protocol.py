@@ -51,12 +51,12 @@ class Answer:
 
 
 def parse(headers: Mapping[str, str], body: bytes) -> Request:
-    """Read a signed request. Raises ``AwsError`` where it is none."""
-    signed = CREDENTIAL.search(headers.get("Authorization", ""))
+    """Read a signed request; header names are in lower case. Raises ``AwsError`` otherwise."""
+    signed = CREDENTIAL.search(headers.get("authorization", ""))
     if signed is None:
         raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
     key, region, _ = signed.groups()
-    target = headers.get("X-Amz-Target", "")
+    target = headers.get("x-amz-target", "")
     if not target:
         return _parse_query(body, key, region)
     prefix, _, name = target.partition(".")

@@ -98,13 +98,6 @@ class TaskDefinition:
     status: str = "ACTIVE"
     deregistered_at: float | None = None
 
-    def container(self, name: str | None = None) -> Json:
-        """That container's definition, or the first essential one."""
-        containers: list[Json] = self.document["containerDefinitions"]
-        if name is not None:
-            return next(each for each in containers if each["name"] == name)
-        return next((each for each in containers if each.get("essential", True)), containers[0])
-
 
 @dataclass(eq=False)
 class Revision:
@@ -170,7 +163,10 @@ class Deployment:
 
 @dataclass(eq=False)
 class Task:
-    """One task; ``dates`` are as shown, absent until they happen; ``gone_at`` is virtual."""
+    """One task; ``container`` is the one that decides how it lives, ``digests`` are by container.
+
+    ``dates`` are as shown, absent until they happen; ``gone_at`` is virtual.
+    """
 
     id: str
     arn: str
@@ -178,7 +174,7 @@ class Task:
     started_by: str
     created_at: float
     container: Json
-    digest: str | None
+    digests: dict[str, str]
     last_status: str = "PROVISIONING"
     desired_status: str = "RUNNING"
     health: str = "UNKNOWN"

@@ -120,8 +120,9 @@ def revision(it: Service, each: Revision) -> Json:
 
 
 def task(it: Service, each: Task) -> Json:
-    """``Task`` with its first container."""
+    """``Task`` with its containers."""
     definition = each.deployment.revision.task_definition
+    containers = definition.document["containerDefinitions"]
     shown: Json = {
         "taskArn": each.arn,
         "clusterArn": it.cluster_arn,
@@ -137,8 +138,8 @@ def task(it: Service, each: Task) -> Json:
         "cpu": definition.document.get("cpu", "256"),
         "memory": definition.document.get("memory", "512"),
         "connectivity": "CONNECTED",
-        "containers": [_container(each)],
-        "overrides": {"containerOverrides": [{"name": each.container["name"]}]},
+        "containers": [_container(each, one) for one in containers],
+        "overrides": {"containerOverrides": [{"name": one["name"]} for one in containers]},
         "attachments": [],
         **each.dates,
         "stopCode": each.stop_code,
@@ -161,17 +162,19 @@ def cluster(it: Cluster) -> Json:
     }
 
 
-def _container(each: Task) -> Json:
+def _container(each: Task, definition: Json) -> Json:
+    blamed = definition["name"] == each.container["name"]
     shown: Json = {
-        "containerArn": each.arn.replace(":task/", ":container/") + "/" + each.id[:8],
+        "containerArn": each.arn.replace(":task/", ":container/")
+        + f"/{each.id[:8]}-{definition['name']}",
         "taskArn": each.arn,
-        "name": each.container["name"],
-        "image": each.container["image"],
-        "imageDigest": each.digest,
+        "name": definition["name"],
+        "image": definition["image"],
+        "imageDigest": each.digests.get(definition["name"]),
         "lastStatus": each.last_status,
-        "exitCode": each.exit_code,
-        "reason": each.container_reason,
-        "healthStatus": each.health,
+        "exitCode": each.exit_code if blamed or each.exit_code is None else 0,
+        "reason": each.container_reason if blamed else None,
+        "healthStatus": each.health if definition.get("healthCheck") else "UNKNOWN",
     }
     return {key: value for key, value in shown.items() if value is not None}
 

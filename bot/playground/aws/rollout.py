@@ -51,6 +51,8 @@ class Scheduler:
         self._settle(service)
 
     def _on_failure(self, service: Service, task: Task) -> None:
+        if task.deployment is not service.primary:
+            return
         if self._timeline.now >= service.hold_until:
             service.failure_rounds += 1
             wait = min(

@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         request_id = str(uuid.uuid4())
         world = self.server.world
         try:
-            request = protocol.parse(dict(self.headers), body)
+            request = protocol.parse({k.lower(): v for k, v in self.headers.items()}, body)
         except AwsError as error:
             return protocol.refusal("ecs", error, request_id)
         faults = world.faults.take(request.service, request.operation)

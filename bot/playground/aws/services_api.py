@@ -102,6 +102,7 @@ def create_service(context: Context, request: Json) -> Json:
         desired=request.get("desiredCount", 1),
         created_at=context.stamp,
     )
+    _check_configuration(service.configuration)
     cluster.services[name] = service
     context.estate.tags[service.arn] = request.get("tags", [])
     context.engine.deployments.begin(service, definition)
@@ -150,6 +151,8 @@ def update_service(context: Context, request: Json) -> Json:
     else:
         wanted = definition
     _check_update(request)
+    merged = {**service.configuration, **request.get("deploymentConfiguration", {})}
+    _check_configuration(merged)
     _check_strategy(request)
     remember(context, service)
     changed = request.get("forceNewDeployment", False) or wanted is not definition
@@ -158,7 +161,6 @@ def update_service(context: Context, request: Json) -> Json:
             changed |= key in DEPLOYING and request[key] != service.settings.get(key)
             service.settings[key] = request[key]
     if "deploymentConfiguration" in request:
-        merged = {**service.configuration, **request["deploymentConfiguration"]}
         service.settings["deploymentConfiguration"] = merged
     service.desired = request.get("desiredCount", service.desired)
     if changed:
@@ -228,13 +230,19 @@ def _tags_of(context: Context, arn: str) -> list[Json]:
 def _check_update(request: Json) -> None:
     if request.get("desiredCount", 0) < 0:
         raise invalid("DesiredCount must not be negative.")
-    configuration = request.get("deploymentConfiguration", {})
+
+
+def _check_configuration(configuration: Json) -> None:
     most = configuration.get("maximumPercent", USUAL_MAXIMUM)
     least = configuration.get("minimumHealthyPercent", WHOLE)
-    if not 0 <= least <= WHOLE <= most or least == most:
+    if least == most == WHOLE:
         raise invalid(
-            "The maximumPercent must be at least 100, the minimumHealthyPercent between 0 and 100, "
-            "and they must differ."
+            "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block "
+            "deployments."
+        )
+    if not 0 <= least <= WHOLE <= most:
+        raise invalid(
+            "The maximumPercent must be at least 100, the minimumHealthyPercent between 0 and 100."
         )
 
 

@@ -7,7 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.playground.aws.events import Journal
-from bot.playground.aws.records import Behaviour, Deployment, Image, Minter, Service, Task
+from bot.playground.aws.records import (
+    Behaviour,
+    Deployment,
+    Image,
+    Json,
+    Minter,
+    Service,
+    Task,
+    TaskDefinition,
+)
 from bot.playground.aws.timeline import Timeline
 
 STOPPED_KEPT = 3600.0  # ECS shows stopped tasks for at least an hour.
@@ -61,8 +70,7 @@ class TaskLife:
         """Start one task of ``deployment`` and let it live."""
         chance = self._minter.source(f"life/{service.arn}")
         definition = deployment.revision.task_definition
-        container = definition.container()
-        pulled = self.pull(self._pinned(deployment, container))
+        container, pulled = self._start_of(deployment, definition)
         identifier = self._minter.hexadecimal(f"task/{service.arn}")
         prefix, _, cluster = service.cluster_arn.partition(":cluster/")
         task = Task(
@@ -72,7 +80,11 @@ class TaskLife:
             started_by=deployment.id,
             created_at=self._timeline.stamp(),
             container=container,
-            digest=pulled.image.digest if pulled.image else None,
+            digests={
+                each["containerName"]: each["imageDigest"]
+                for each in deployment.revision.images
+                if "imageDigest" in each
+            },
         )
         service.tasks[task.arn] = task
         self._prune(service)
@@ -83,7 +95,7 @@ class TaskLife:
         """Put a task there that has been running for long."""
         task = self.launch(service, deployment)
         task.last_status, task.ready, task.was_ready = "RUNNING", True, True
-        task.health = "HEALTHY" if checked(service, task) else "UNKNOWN"
+        task.health = "HEALTHY" if health_checked(task) else "UNKNOWN"
         task.dates = {"startedAt": self._timeline.stamp()}
         return task
 
@@ -100,6 +112,14 @@ class TaskLife:
             self._collapse(
                 service, task, "Essential container in task exited", "EssentialContainerExited"
             )
+
+    def _start_of(self, deployment: Deployment, definition: TaskDefinition) -> tuple[Json, Pulled]:
+        # The first container that will make trouble decides how the task lives.
+        containers = definition.document["containerDefinitions"]
+        starts = [(each, self.pull(self._pinned(deployment, each))) for each in containers]
+        bad = [start for start in starts if start[1].behaviour is not Behaviour.GOOD]
+        essential = [start for start in starts if start[0].get("essential", True)]
+        return next(iter(bad or essential or starts))
 
     def _pinned(self, deployment: Deployment, container: dict[str, object]) -> str:
         # Version consistency: every task of a revision runs the digest that its tag had at first.
@@ -135,13 +155,16 @@ class TaskLife:
             self._timeline.after(crash, lambda: self.kill(service, task, 1))
         elif not checked(service, task):
             return
-        elif behaviour is Behaviour.UNHEALTHY:
+        elif behaviour is Behaviour.UNHEALTHY and self._seen_to_fail(service, task):
             grace = float(service.settings.get("healthCheckGracePeriodSeconds", 0))
             found = running_at + max(self.timings.unhealthy, grace)
             self._timeline.after(found, lambda: self._unhealthy(service, task))
         else:
             healthy = running_at + self.timings.health
             self._timeline.after(healthy, lambda: self._healthy(service, task))
+
+    def _seen_to_fail(self, service: Service, task: Task) -> bool:
+        return bool(task.container.get("healthCheck") or service.settings.get("loadBalancers"))
 
     def _pulling(self, task: Task) -> None:
         if task.live and task.last_status == "PROVISIONING":
@@ -164,7 +187,7 @@ class TaskLife:
     def _healthy(self, service: Service, task: Task) -> None:
         if task.live and task.running and not task.ready:
             task.ready = task.was_ready = True
-            task.health = "HEALTHY" if task.container.get("healthCheck") else "UNKNOWN"
+            task.health = "HEALTHY" if health_checked(task) else "UNKNOWN"
             task.version += 1
             self.changed(service, task)
 
@@ -228,4 +251,10 @@ class TaskLife:
 
 def checked(service: Service, task: Task) -> bool:
     """Whether anything tells ECS that the task is healthy; if not, RUNNING is healthy enough."""
-    return bool(task.container.get("healthCheck") or service.settings.get("loadBalancers"))
+    return health_checked(task) or bool(service.settings.get("loadBalancers"))
+
+
+def health_checked(task: Task) -> bool:
+    """Whether a container of the task has a health check of its own."""
+    containers = task.deployment.revision.task_definition.document["containerDefinitions"]
+    return any(each.get("healthCheck") for each in containers)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any, Self, TypedDict, Unpack
+from collections.abc import Callable
+from typing import Any, Self, Unpack
 
 from bot.playground.aws import (
     ecr_api,
@@ -16,6 +16,14 @@ from bot.playground.aws import (
     sts_api,
     task_definitions_api,
     tasks_api,
+)
+from bot.playground.aws.blueprints import (
+    ACCOUNT,
+    REGION,
+    ServiceOptions,
+    changed_definition,
+    definition_of,
+    service_request,
 )
 from bot.playground.aws.calls import CALLS_KEPT, Call
 from bot.playground.aws.deployments import Deployments
@@ -48,40 +56,6 @@ APIS = (
     task_definitions_api,
     tasks_api,
 )
-ACCOUNT = "123456789012"
-REGION = "eu-west-1"
-
-
-class ServiceOptions(TypedDict, total=False):
-    """How ``World.create_service`` makes a service; each has the default named here.
-
-    ``family`` (the service's name), ``container`` (the service's name), ``image`` (a tag, a digest
-    or a whole reference; ``latest``), ``repository`` (the service's name), ``desired`` (2),
-    ``region``, ``settled`` (True: it has been running for long), ``health_check`` (True: the
-    container has one), ``grace`` (health check grace period in seconds, 0), ``breaker`` (True),
-    ``rollback`` (True: the breaker rolls back), ``minimum_healthy`` (100), ``maximum`` (200),
-    ``alarms`` (names that roll back), ``bake_minutes`` (0), ``load_balanced`` (False),
-    ``extra`` (fields added to the task definition), ``tags``.
-    """
-
-    family: str
-    container: str
-    image: str
-    repository: str
-    desired: int
-    region: str
-    settled: bool
-    health_check: bool
-    grace: int
-    breaker: bool
-    rollback: bool
-    minimum_healthy: int
-    maximum: int
-    alarms: Sequence[str]
-    bake_minutes: int
-    load_balanced: bool
-    extra: Json
-    tags: list[Json]
 
 
 class World:
@@ -269,14 +243,7 @@ class World:
         """Let somebody else deploy ``image`` (tag, digest or reference); returns the revision."""
         with self.lock:
             running = self.service(cluster, service, region).primary.revision.task_definition
-            added = {"compatibilities", "requiresAttributes", "registeredBy"}
-            definition = {k: v for k, v in running.document.items() if k not in added}
-            first, *others = definition["containerDefinitions"]
-            base = first["image"].partition("@")[0]
-            home, _, tag = base.rpartition("/")
-            base = f"{home}/{tag.partition(':')[0]}"
-            changed = {**first, "image": reference(base, image)}
-            definition["containerDefinitions"] = [changed, *others]
+            definition = changed_definition(running.document, image)
             arn = self.register(definition, region)
             self.update_out_of_band(cluster, service, taskDefinition=arn, region=region)
             return arn
@@ -374,72 +341,3 @@ class World:
         wrong = protocol.complaints(request.service, request.operation, result)
         if wrong:
             raise AwsError("SimulatorDefect", "; ".join(wrong), 500)
-
-
-def reference(repository_uri: str, image: str) -> str:
-    """The whole image reference of a tag or a digest; a whole reference stays as it is."""
-    if "/" in image:
-        return image
-    return f"{repository_uri}{'@' if image.startswith('sha256:') else ':'}{image}"
-
-
-def definition_of(service: str, repository_uri: str, options: ServiceOptions) -> Json:
-    """The task definition that ``World.create_service`` registers."""
-    container: Json = {
-        "name": options.get("container", service),
-        "image": reference(repository_uri, options.get("image", "latest")),
-        "essential": True,
-        "portMappings": [{"containerPort": 8080, "hostPort": 8080, "protocol": "tcp"}],
-        "environment": [{"name": "LOG_LEVEL", "value": "info"}],
-        "logConfiguration": {
-            "logDriver": "awslogs",
-            "options": {"awslogs-group": f"/ecs/{service}", "awslogs-region": REGION},
-        },
-    }
-    if options.get("health_check", True):
-        command = ["CMD-SHELL", "curl -f http://localhost:8080/healthz || exit 1"]
-        container["healthCheck"] = {"command": command, "interval": 10, "retries": 3}
-    return {
-        "family": options.get("family", service),
-        "networkMode": "awsvpc",
-        "requiresCompatibilities": ["FARGATE"],
-        "cpu": "256",
-        "memory": "512",
-        "executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/ecs-execution",
-        "containerDefinitions": [container],
-        **options.get("extra", {}),
-    }
-
-
-def service_request(cluster: str, name: str, definition: str, options: ServiceOptions) -> Json:
-    """The CreateService request of ``World.create_service``."""
-    configuration: Json = {
-        "deploymentCircuitBreaker": {
-            "enable": options.get("breaker", True),
-            "rollback": options.get("rollback", True),
-        },
-        "minimumHealthyPercent": options.get("minimum_healthy", 100),
-        "maximumPercent": options.get("maximum", 200),
-        "bakeTimeInMinutes": options.get("bake_minutes", 0),
-    }
-    if options.get("alarms"):
-        names = list(options["alarms"])
-        configuration["alarms"] = {"alarmNames": names, "enable": True, "rollback": True}
-    balancers: list[Json] = []
-    if options.get("load_balanced", False):
-        group = (
-            f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/{name}/73e2d6bc24d8a067"
-        )
-        container = options.get("container", name)
-        balancers = [{"targetGroupArn": group, "containerName": container, "containerPort": 8080}]
-    return {
-        "cluster": cluster,
-        "serviceName": name,
-        "taskDefinition": definition,
-        "desiredCount": options.get("desired", 2),
-        "launchType": "FARGATE",
-        "loadBalancers": balancers,
-        "healthCheckGracePeriodSeconds": options.get("grace", 0),
-        "deploymentConfiguration": configuration,
-        "tags": options.get("tags", []),
-    }
