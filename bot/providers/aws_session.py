@@ -83,8 +83,19 @@ class AwsClients:
             client = self._session((region, role)).client(
                 "sts", region_name=region, config=_config(5)
             )
-        with asking("sts:GetCallerIdentity", region):
-            return client.get_caller_identity()["Arn"]
+        try:
+            with asking("sts:GetCallerIdentity", region):
+                return client.get_caller_identity()["Arn"]
+        finally:
+            client.close()
+
+    def close(self) -> None:
+        """Hang up; a client that is asked for afterwards is made anew."""
+        with self._lock:
+            for client in (*self._ecs.values(), *self._ecr.values()):
+                client.close()
+            self._ecs.clear()
+            self._ecr.clear()
 
     def _session(self, key: tuple[str, str | None]) -> boto3.Session:
         """Call with the lock held."""

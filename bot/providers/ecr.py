@@ -172,7 +172,7 @@ def _same_commit(tag: str, sha: str) -> bool:
 
 
 def _missing(ecr: Ecr, ref: str, tags: Iterable[str]) -> UserError:
-    near = process.extract(ref, tags, scorer=fuzz.WRatio, limit=_NAMED, score_cutoff=55)
+    near = process.extract(ref, list(tags), scorer=fuzz.WRatio, limit=_NAMED, score_cutoff=55)
     names = ", ".join(name for name, _, _ in near)
     return UserError(
         f"{ecr.repository} has no image {ref!r}.",

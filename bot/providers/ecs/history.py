@@ -21,7 +21,7 @@ from bot.providers.ecs.views import ServiceDeploymentView, service_deployment_vi
 #: How far our clock and ECS's may be apart.
 CLOCK_SLACK = timedelta(seconds=30)
 #: How far apart ECS may date a deployment and its service deployment.
-_SAME_START = timedelta(minutes=2)
+_SAME_START = timedelta(seconds=15)
 _TRY_AGAIN_AFTER = 600.0
 _REMEMBERED = 2048
 
@@ -84,20 +84,30 @@ class History:
             self._close(account)
             return Told()
 
-    def knows(self, ecs: EcsService, revision: str, since: datetime) -> bool | None:
-        """Whether the service was told to roll to ``revision`` at or after ``since``.
+    def knows(self, ecs: EcsService, revision: str, base: str, since: datetime) -> bool | None:
+        """Whether the service was told to roll from ``base`` to ``revision`` since then.
 
-        ``None`` where service deployments cannot be read here. Raises ``Transient``.
+        ``None`` where service deployments cannot be read here. Raises ``Transient``. The order in
+        which ECS lists them decides before any clock does: what is older than the deployment of
+        ``base`` was over when the order was given.
         """
         account = account_of(ecs)
         if self.closed(account):
             return None
-        wanted = Wanted(revision, ecs, revision, since=since)
         try:
-            return self._pick(account, wanted) is not None
+            briefs = self._reads.deployments_since(ecs, None)
+            targets = [each.get("targetServiceRevisionArn", "") for each in briefs]
+            names = self._names(account, targets)
         except Terminal:
             self._close(account)
             return None
+        for brief, target in zip(briefs, targets, strict=True):
+            name, made = names.get(target, ""), brief.get("createdAt")
+            if name == revision:
+                return made is None or made >= since - CLOCK_SLACK
+            if name == base:
+                return False
+        return False
 
     def closed(self, account: Account) -> bool:
         """Whether service deployments are known not to be readable there for now."""
@@ -115,7 +125,7 @@ class History:
         found: dict[str, ServiceDeploymentView] = {}
         for each in wanted:
             view = seen.get(each.arn or each.current or "")
-            if view is not None and (each.arn or each.fits(view.revision, view.created_at)):
+            if view is not None and each.fits(view.revision, view.created_at):
                 found[each.key] = view
         picked = {
             each.key: arn

@@ -214,8 +214,10 @@ def _replaced(service: ServiceView, mine: DeploymentView, watch: Watch) -> Verdi
     primary = service.primary
     if primary is None:
         return GOES_ON
-    if mine.state == "FAILED" or "rolling back" in primary.reason:
-        return _rollback(service, primary, mine.reason or primary.reason)
+    if mine.state == "FAILED":
+        return _rollback(service, primary, mine.reason)
+    if "rolling back" in primary.reason:
+        return Verdict(None, primary.reason)  # whose, a later look will show
     if primary.revision == watch.revision:
         return _succeeded(service) if _alone(service, watch) else GOES_ON
     return _superseded(service)

@@ -124,7 +124,7 @@ class Observer:
         rolling = plain(look.service, look.watch)
         if rolling and now - memory.asked_at < _ASK_EVERY:
             return None
-        memory.asked_at = now
+        memory.asked_at, look.asked = now, True
         may_list = not rolling and memory.arn is None and now - memory.listed_at >= _LIST_EVERY
         if may_list:
             memory.listed_at = now
@@ -146,6 +146,8 @@ class Observer:
         memory, now = look.memory, self._ticks()
         if deployment is not None:
             memory.arn = deployment.arn
+        elif look.asked and readable:
+            memory.arn = None  # what was taken for it is not: look for it again
         rolling = plain(look.service, look.watch)
         if rolling and (deployment is None or deployment.status in _ROLLING):
             memory.odd_since = None
@@ -191,3 +193,4 @@ class _Look:
     watch: Watch
     memory: _Memory
     failing: bool = False
+    asked: bool = False

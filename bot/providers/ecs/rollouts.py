@@ -117,7 +117,7 @@ class EcsRollouts(Rollouts):
         handle = _listed(service, order, revision, since)
         if handle is not None:
             return ReadBack(Told.YES, handle)
-        known = self._history.knows(spec.ecs, revision, since)
+        known = self._history.knows(spec.ecs, revision, order.base, since)
         if known:
             return ReadBack(
                 Told.YES, None, "ECS was told, and the rollout has ended or was replaced since."
@@ -216,13 +216,15 @@ def _listed(service: ServiceView, order: Order, revision: str, since: datetime) 
     """The id of a deployment that shows that ECS was told.
 
     A revision made for this order is only rolled by it. One that ran before (a rollback's) may
-    still be draining from earlier: then only a PRIMARY one, or one younger than ``since``, counts.
+    still be draining from earlier: then only a PRIMARY one, or one younger than that of ``base``
+    (than ``since``, where that is gone), counts.
     """
+    bases = [each.created_at for each in service.deployments if each.revision == order.base]
+    after = max((at for at in bases if at is not None), default=since - CLOCK_SLACK)
     for each in service.deployments:
-        if each.revision != revision:
-            continue
-        young = each.created_at is not None and each.created_at >= since - CLOCK_SLACK
-        if each.status == "PRIMARY" or order.revision is None or young:
+        young = each.created_at is not None and each.created_at > after
+        told = each.status == "PRIMARY" or order.revision is None or young
+        if each.revision == revision and told:
             return each.id
     return None
 
