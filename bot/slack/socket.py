@@ -45,7 +45,7 @@ class SocketEdge:
 
     def start(self) -> None:
         """Connect, and watch. Raises ``SlackApiError`` where the app token is refused."""
-        self._handler.connect()
+        self._handler.client.connect()
         self._since = self._seconds()
         self._watch.start()
 
@@ -54,7 +54,7 @@ class SocketEdge:
         self._stopping.set()
         if self._watch.is_alive():
             self._watch.join(PROBE_EVERY)
-        self._handler.close()
+        self._handler.client.close()
 
     def silent_for(self) -> float:
         """Seconds since Slack last answered a ping, or since the connection was made."""

@@ -9,11 +9,12 @@ from http import HTTPStatus
 from typing import Any
 
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackObjectFormationError
 from slack_sdk.models.views import View
 from slack_sdk.webhook import WebhookClient
 
 from bot.slack.calls import call, read
-from bot.slack.messenger import ChannelGone, Letter, Place, Posted
+from bot.slack.messenger import ChannelGone, Letter, Place, Posted, Unshowable
 from bot.slack.views.message import Message
 
 TIMEOUT = 10  # seconds
@@ -39,15 +40,16 @@ class WebMessenger:
 
     def post(self, letter: Letter) -> Posted:
         """Post with metadata; see the port."""
+        blocks = _blocks(letter.message)
         payload = {"event_type": EVENT_TYPE, "event_payload": {"key": letter.key}}
         answer = call(
             "chat.postMessage",
             lambda: self.client.chat_postMessage(
                 channel=letter.channel,
                 text=letter.message.text,
-                blocks=_blocks(letter.message),
+                blocks=blocks,
                 thread_ts=letter.thread_ts,
-                reply_broadcast=True if letter.broadcast else None,
+                reply_broadcast=True if letter.broadcast and letter.thread_ts else None,
                 metadata=payload,
                 unfurl_links=False,
                 unfurl_media=False,
@@ -57,10 +59,11 @@ class WebMessenger:
 
     def update(self, at: Posted, message: Message) -> None:
         """Replace the message's text and blocks; its metadata stays."""
+        blocks = _blocks(message)
         read(
             "chat.update",
             lambda: self.client.chat_update(
-                channel=at.channel, ts=at.ts, text=message.text, blocks=_blocks(message)
+                channel=at.channel, ts=at.ts, text=message.text, blocks=blocks
             ),
         )
 
@@ -114,7 +117,10 @@ def _data(answer: Any) -> Mapping[str, Any]:
 
 
 def _blocks(message: Message) -> list[dict[str, Any]]:
-    return [block.to_dict() for block in message.blocks]
+    try:
+        return [block.to_dict() for block in message.blocks]
+    except SlackObjectFormationError as error:
+        raise Unshowable(f"The message was drawn beyond Slack's limits: {error}.") from error
 
 
 def _key(found: Mapping[str, Any]) -> str:
@@ -134,7 +140,9 @@ class WebDesk:
         """By response URL if there is one, else ephemeral in the channel, else directly."""
         if place.response_url and self._respond(place.response_url, message):
             return
-        if place.channel:
+        if place.channel.startswith("D"):
+            self._direct(place.channel, message)
+        elif place.channel:
             try:
                 self._ephemeral(place, message)
             except ChannelGone:
@@ -144,12 +152,13 @@ class WebDesk:
 
     def _respond(self, url: str, message: Message) -> bool:
         """False where Slack refuses it: the URL lives 30 minutes and answers five times."""
+        blocks = _blocks(message)
         webhook = WebhookClient(url, timeout=TIMEOUT, retry_handlers=[])
         answer = read(
             "response_url",
             lambda: webhook.send(
                 text=message.text,
-                blocks=_blocks(message),
+                blocks=blocks,
                 response_type="ephemeral",
                 replace_original=False,
             ),
@@ -157,6 +166,7 @@ class WebDesk:
         return answer.status_code == HTTPStatus.OK
 
     def _ephemeral(self, place: Place, message: Message) -> None:
+        blocks = _blocks(message)
         read(
             "chat.postEphemeral",
             lambda: self.client.chat_postEphemeral(
@@ -164,17 +174,18 @@ class WebDesk:
                 user=place.user,
                 thread_ts=place.thread_ts,
                 text=message.text,
-                blocks=_blocks(message),
+                blocks=blocks,
             ),
         )
 
-    def _direct(self, user: str, message: Message) -> None:
+    def _direct(self, to: str, message: Message) -> None:
+        blocks = _blocks(message)
         read(
             "chat.postMessage",
             lambda: self.client.chat_postMessage(
-                channel=user,
+                channel=to,
                 text=message.text,
-                blocks=_blocks(message),
+                blocks=blocks,
                 unfurl_links=False,
                 unfurl_media=False,
             ),
