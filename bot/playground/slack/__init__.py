@@ -1,0 +1,1 @@
+"""A strict local Slack: it refuses what Slack refuses. See ``workspace.Workspace``."""

@@ -1,0 +1,36 @@
+"""The people, groups and channels of the demo's workspace, under fixed ids.
+
+Fixed, because the demo's catalog names some of them.
+"""
+
+from __future__ import annotations
+
+from bot.playground.slack.records import Member
+from bot.playground.slack.state import State
+
+#: Asks for deployments, and may approve those of others.
+ALICE = "U0ALICE01"
+BOB = "U0BOB0001"
+CAROL = "U0CAROL01"
+#: Deploys to staging, approves nothing.
+DAVE = "U0DAVE001"
+#: A guest, and somebody of another company in a shared channel.
+GUS = "U0GUS0001"
+SVEN = "U0SVEN001"
+RELEASE_CAPTAINS = "S0CAPTAIN"
+DEPLOYMENTS = "C0DEPLOYS"
+GENERAL = "C0GENERAL"
+
+
+def muster(workspace: State) -> None:
+    """Put everybody where they belong."""
+    alice, bob, carol, dave = (
+        workspace.add_member(name, id=identity)
+        for name, identity in (("alice", ALICE), ("bob", BOB), ("carol", CAROL), ("dave", DAVE))
+    )
+    gus: Member = workspace.add_member("gus", id=GUS, guest=True)
+    sven: Member = workspace.add_member("sven", id=SVEN, stranger=True)
+    everyone = (alice, bob, carol, dave, gus, sven)
+    workspace.add_group("release-captains", (alice, bob, carol), id=RELEASE_CAPTAINS)
+    workspace.add_channel("deployments", everyone, id=DEPLOYMENTS, shared=True)
+    workspace.add_channel("general", everyone[:-1], id=GENERAL, bot=False)
