@@ -18,9 +18,7 @@ from bot.model.moments import CronExpression, Duration, Lasting, Moment, TimeZon
 
 #: What each pattern of the file means, in words: a pattern explains nothing to a person.
 MEANING: dict[str, str] = {
-    (NAME := r"^[a-z][a-z0-9-]{0,39}$"): (
-        "a name: lower case letters, digits and dashes, a letter first, at most 40"
-    ),
+    (NAME := r"^[a-z][a-z0-9-]{0,39}$"): "a name of lower case letters, digits and dashes",
     (USER := r"^[UW][A-Z0-9]{2,20}$"): "a Slack user id, such as U024BE7LH",
     (GROUP := r"^S[A-Z0-9]{2,20}$"): "a Slack user group id, such as S0614TZR7",
     (CHANNEL := r"^[CDG][A-Z0-9]{2,20}$"): "a Slack channel id, such as C024BE91L",
@@ -37,9 +35,7 @@ UserId = Annotated[str, Field(pattern=USER, description=MEANING[USER])]
 GroupId = Annotated[str, Field(pattern=GROUP, description=MEANING[GROUP])]
 ChannelId = Annotated[str, Field(pattern=CHANNEL, description=MEANING[CHANNEL])]
 Region = Annotated[str, Field(pattern=REGION, description=MEANING[REGION])]
-RoleArn = Annotated[
-    str, Field(pattern=ROLE, description=f"{MEANING[ROLE]}; assumed for every call to this place")
-]
+RoleArn = Annotated[str, Field(pattern=ROLE)]
 
 
 def _number(value: object) -> object:
@@ -158,7 +154,9 @@ class Ecr(Part):
     repository: str = Field(
         min_length=2, max_length=256, description="the repository's name in that registry"
     )
-    role: RoleArn | None = None
+    role: RoleArn | None = Field(
+        default=None, description="the IAM role assumed here, by its ARN; without it our own"
+    )
 
 
 class Service(Part):
@@ -185,7 +183,9 @@ class EcsService(Part):
     container: str = Field(
         min_length=1, max_length=255, description="the container in the task definition"
     )
-    role: RoleArn | None = None
+    role: RoleArn | None = Field(
+        default=None, description="the IAM role assumed here, by its ARN; without it our own"
+    )
 
 
 class TargetSpec(Part):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
+from typing_extensions import override
 
 from bot.model.catalog import MEANING, Catalog
-from bot.model.moments import time_zones
+from bot.model.moments import format_duration, time_zones
 from bot.settings.document import Document, Where
 from bot.settings.problems import Problem, did_you_mean, quoted
 
@@ -30,10 +33,18 @@ def explain(error: ValidationError, document: Document) -> Iterator[Problem]:
         yield document.problem(where, message, suggestion, at_key=at_key)
 
 
+class _FileSchema(GenerateJsonSchema):
+    """Shows the defaults of durations as they are written in the file."""
+
+    @override
+    def encode_default(self, dft: Any) -> Any:
+        return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+
+
 @lru_cache(maxsize=1)
 def file_schema() -> dict[str, Any]:
     """The JSON Schema of the catalog as pydantic derives it, with the keys as in the file."""
-    return Catalog.model_json_schema(by_alias=True)
+    return Catalog.model_json_schema(by_alias=True, schema_generator=_FileSchema)
 
 
 def _schema_at(where: Where) -> Mapping[str, Any]:
