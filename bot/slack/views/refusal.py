@@ -18,9 +18,9 @@ def refusal(refused: Refused) -> Message:
     return message(f"⛔ {escaped(refused.text, 600)}", _blocks(refused))
 
 
-def usage(error: UserError, suggestion: str = "") -> Message:
+def usage(error: UserError) -> Message:
     """What could not be understood, in the same shape as a refusal."""
-    return refusal(Refused(error.reason_code, error.message, error.hint, suggestion))
+    return refusal(Refused(error.reason_code, error.message, error.hint, error.suggestion))
 
 
 def _blocks(refused: Refused) -> Iterator[Block]:
