@@ -93,6 +93,7 @@ WRITES: dict[str, Verb] = {
     "advance": lambda world, seconds: world.advance(float(seconds)),
     "create-service": _create_service,
     "push": lambda world, **given: {"digest": world.push(**given)},
+    "tag": lambda world, **given: world.tag(**given),
     "delete-image": lambda world, **given: world.delete_image(**given),
     "deploy": lambda world, **given: {"taskDefinition": world.deploy_out_of_band(**given)},
     "scale": lambda world, **given: world.scale(**given),

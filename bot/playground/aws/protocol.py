@@ -27,6 +27,7 @@ TARGETS = {
     "AmazonEC2ContainerRegistry_V20150921": "ecr",
 }
 STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
+UNKNOWN = "Unknown parameter in "  # how ParamValidator begins such a complaint
 CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d{8}/([a-z0-9-]+)/([a-z-]+)/aws4_request")
 
 
@@ -76,9 +77,9 @@ def check(request: Request) -> None:
     shape = model_of(request.service, request.operation).input_shape
     if shape is None:
         return
-    report = ParamValidator().validate(request.parameters, shape)
-    if report.has_errors():
-        text = report.generate_report()
+    wrong = _faults(shape, request.parameters, UNKNOWN)
+    if wrong:
+        text = "\n".join(wrong)
         if "Missing required" in text:
             raise invalid(text)
         raise AwsError("SerializationException", text)
@@ -87,14 +88,13 @@ def check(request: Request) -> None:
 
 
 def complaints(service: str, operation: str, answer: Json) -> list[str]:
-    """What is wrong with an answer by its shape; members that the shape does not know too."""
+    """What is wrong with an answer by its shape; members that it does not know too."""
     shape = model_of(service, operation).output_shape
     if shape is None:
         return []
-    report = ParamValidator().validate(answer, shape)
-    found = [report.generate_report()] if report.has_errors() else []
-    found += [f"{path}={value}" for path, value, _ in _bad_enums(shape, answer, operation)]
-    return found + list(_unknown(shape, answer, operation))
+    # What was registered is kept whole, even fields that this botocore does not know.
+    found = _faults(shape, answer, UNKNOWN + "taskDefinition")
+    return found + [f"{path}={value}" for path, value, _ in _bad_enums(shape, answer, operation)]
 
 
 def answer(service: str, operation: str, result: Json, request_id: str) -> Answer:
@@ -174,11 +174,9 @@ def _bad_enums(shape: Shape, value: Any, path: str) -> Iterable[tuple[str, str, 
             yield from _bad_enums(inner, each, where)
 
 
-def _unknown(shape: Shape, value: Any, path: str) -> Iterable[str]:
-    if isinstance(shape, StructureShape):
-        yield from (f"{path}.{key} is unknown" for key in value if key not in shape.members)
-    for inner, each, where in _inside(shape, value, path):
-        yield from _unknown(inner, each, where)
+def _faults(shape: Shape, value: Json, tolerated: str) -> list[str]:
+    report = ParamValidator().validate(value, shape).generate_report()
+    return [line for line in report.splitlines() if not line.startswith(tolerated)]
 
 
 def _inside(shape: Shape, value: Any, path: str) -> Iterable[tuple[Shape, Any, str]]:

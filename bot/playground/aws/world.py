@@ -191,21 +191,27 @@ class World:
     ) -> str:
         """Push an image that behaves so, moving the tag to it; returns its digest.
 
-        The repository is made where it is missing. The same repository, tag and behaviour give
-        the same digest unless the tag has been moved in between.
+        The repository is made where it is missing. The same region, repository, tag and behaviour
+        give the same digest.
         """
         with self.lock:
             self._catch_up()
             home = self._repository(self.estate(ACCOUNT, region), repository)
             kind = Behaviour(behaviour)
             digest = digest_of(region, repository, tag, kind)
-            for image in home.images.values():
-                if tag in image.tags:
-                    image.tags.remove(tag)
             now = self._timeline.stamp()
             fresh = Image(digest, kind, now, f'{{"schemaVersion":2,"simulated":"{digest}"}}')
-            home.images.setdefault(digest, fresh).tags.append(tag)
+            home.images.setdefault(digest, fresh)
+            self.tag(repository, digest, tag, region)
             return digest
+
+    def tag(self, repository: str, digest: str, tag: str, region: str = REGION) -> None:
+        """Move a tag to an image that is there already."""
+        with self.lock:
+            home = self.estate(ACCOUNT, region).repositories[repository]
+            for image in home.images.values():
+                image.tags = [each for each in image.tags if each != tag]
+            home.images[digest].tags.append(tag)
 
     def delete_image(self, repository: str, digest: str, region: str = REGION) -> None:
         """Let an image expire from its repository."""
