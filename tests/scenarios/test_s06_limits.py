@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bot.model.deployment import Progress, Status
 from bot.model.errors import Throttled
 from bot.model.reply import CardFacts
@@ -69,14 +67,3 @@ def test_the_end_survives_being_limited_for_long() -> None:
     (card,) = outbox.messenger.in_channel("C1")
     assert "failed" in card.text
     assert "The circuit breaker gave up." in dump(card)
-
-
-def test_what_changed_while_an_update_was_under_way_is_shown_next() -> None:
-    outbox = Outbox()
-    number = outbox.owe_card()
-    claimed = replace(outbox.deliveries.rows[number])
-    outbox.deliver(seconds=2)
-    outbox.owe_card(Status.SUCCEEDED)
-    outbox.deliveries.shown[number] = claimed.wanted
-    outbox.deliver()
-    assert "succeeded" in outbox.messenger.in_channel("C1")[0].text

@@ -1,4 +1,4 @@
-"""S7: Slack is down, the bot is not in the channel, the channel is archived, the card is deleted."""
+"""S7: Slack is down, the bot is not in the channel, the channel is archived, the card deleted."""
 
 from __future__ import annotations
 

@@ -28,9 +28,9 @@ _LOOKALIKES = {
 # An underscore inside a word is harmless, and branch names are full of them.
 _UNDERSCORE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _EMOJI = re.compile(r":(?=[a-z0-9_+'-]+:)", re.IGNORECASE)
-_SLACK_USER = re.compile(r"[UW][A-Z0-9]{2,20}")
-_SLACK_GROUP = re.compile(r"S[A-Z0-9]{2,20}")
-_SLACK_CHANNEL = re.compile(r"[CG][A-Z0-9]{2,20}")
+_SLACK_USER = re.compile(r"[UW][A-Z0-9]{1,20}")
+_SLACK_GROUP = re.compile(r"S[A-Z0-9]{1,20}")
+_SLACK_CHANNEL = re.compile(r"[CG][A-Z0-9]{1,20}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 

@@ -112,7 +112,11 @@ class Slack:
             **headers,
         }
         started: list[Any] = []
-        chunks = self.wsgi(environ, lambda *args: started.extend(args) or (lambda _: None))
+
+        def start(*args: Any) -> Any:
+            started.extend(args)
+
+        chunks = self.wsgi(environ, start)
         return Answer(int(started[0].split()[0]), dict(started[1]), b"".join(chunks))
 
     def signed(self, body: str, content_type: str, age: int = 0, secret: str = SECRET) -> Answer:
