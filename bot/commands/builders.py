@@ -265,7 +265,7 @@ def _since(line: Line) -> datetime | None:
     given = line.options.get("--from")
     if given is None:
         return None
-    return _ahead(line, given, values.read_time(given.text, line.now), line.now)
+    return _ahead(line, given, values.read_time(given.text, line.now, line.now), line.now)
 
 
 def _until(line: Line, since: datetime | None) -> datetime | None:
@@ -279,7 +279,7 @@ def _until(line: Line, since: datetime | None) -> datetime | None:
         return begins + values.read_duration(duration.text)
     if until is None:
         return None
-    return _ahead(line, until, values.read_time(until.text, begins), begins)
+    return _ahead(line, until, values.read_time(until.text, line.now, begins), begins)
 
 
 def _ahead(line: Line, given: Token, found: datetime, after: datetime) -> datetime:

@@ -244,7 +244,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
     CommandSpec(
         DEPLOY, "help", "[command]", "This list, or one command in full.",
         "Every command works after a mention too: `@quarterdeck deploy backend staging`.",
-        ("/deploy help", "/deploy help freeze"),
+        ("/deploy help", "/deploy help freeze"), aliases=("?",),
     ),
 )  # fmt: skip
 

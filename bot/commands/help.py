@@ -26,13 +26,12 @@ def readme_table() -> str:
 
 def _all() -> str:
     lines = [f"`{_escape(spec.usage)}`\n{spec.summary}" for spec in COMMANDS]
-    return "\n".join(["*Commands*", *lines, "More about one: `/deploy help <command>`"]).replace(
-        "help <command>", "help &lt;command&gt;"
-    )
+    more = f"More about one: `{_escape('/deploy help <command>')}`"
+    return "\n".join(["*Commands*", *lines, more])
 
 
 def _in_full(spec: CommandSpec) -> str:
-    blocks = [f"*{_escape(spec.usage)}*", spec.summary, _escape(spec.details)]
+    blocks = [f"`{_escape(spec.usage)}`", spec.summary, _escape(spec.details)]
     if spec.options:
         blocks.append("\n".join(_option(option) for option in spec.options))
     if spec.aliases:

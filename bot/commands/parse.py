@@ -43,7 +43,7 @@ def parse_mention(text: str, catalog: Catalog, now: datetime) -> model.Command:
     command is refused rather than taken for a deployment.
     """
     text = tidy(text).lstrip(":, ")
-    if not text:
+    if text in {"", "--help", "-h"}:
         return model.ShowHelp()
     first = _FIRST.match(text)
     named = by_verb(first["word"].removeprefix("/")) if first else None
@@ -73,7 +73,7 @@ def _choose(spec: CommandSpec, text: str) -> tuple[CommandSpec, str]:
     first = _FIRST.match(text)
     if first is None:
         return spec, text
-    named = by_verb("help" if first["word"] == "?" else first["word"].removeprefix("/"))
+    named = by_verb(first["word"].removeprefix("/"))
     if named is None:
         return spec, text
     if named.slash != spec.slash and named.name != "help":

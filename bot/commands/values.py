@@ -125,14 +125,14 @@ def read_duration(text: str) -> timedelta:
     )
 
 
-def read_time(text: str, after: datetime) -> datetime:
+def read_time(text: str, now: datetime, after: datetime) -> datetime:
     """An ISO time, or a clock time: alone it is its next occurrence after ``after``. In UTC."""
     words = text.casefold().split()
     clock = next((found for word in words if (found := _CLOCK.fullmatch(word))), None)
     days = [_DAYS[word] for word in words if word in _DAYS]
     try:
         if clock is not None and len(words) == 1 + len(days) and not days[1:]:
-            return _clock_time(clock, days, after)
+            return _clock_time(clock, days, now if days else after)
         at = datetime.fromisoformat("T".join(text.upper().split()))
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
@@ -144,8 +144,8 @@ def read_time(text: str, after: datetime) -> datetime:
         ) from None
 
 
-def _clock_time(clock: re.Match[str], days: list[int], after: datetime) -> datetime:
-    start = after.astimezone(UTC)
+def _clock_time(clock: re.Match[str], days: list[int], base: datetime) -> datetime:
+    start = base.astimezone(UTC)
     at = time(int(clock["hour"]), int(clock["minute"]), tzinfo=UTC)
     found = datetime.combine(start.date() + timedelta(days=sum(days)), at)
     return found if days or found > start else found + timedelta(days=1)

@@ -1,0 +1,116 @@
+"""The grammar, the manifest, the help and the README say the same, or one of these tests fails."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from bot.commands.builders import BUILDERS
+from bot.commands.grammar import COMMANDS, SLASHES, by_slash, usage_hint
+from bot.commands.help import completions, help_text, readme_table
+from bot.slack.examination import SCOPES
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def manifest() -> dict[str, Any]:
+    loaded = YAML(typ="safe").load(ROOT / "app-manifest.yml")
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def test_manifest_has_exactly_the_slash_commands_of_the_grammar(manifest: dict[str, Any]) -> None:
+    assert [each["command"] for each in manifest["features"]["slash_commands"]] == list(SLASHES)
+
+
+@pytest.mark.parametrize("slash", SLASHES)
+def test_manifest_shows_the_grammar_while_somebody_types(
+    manifest: dict[str, Any], slash: str
+) -> None:
+    (entry,) = [e for e in manifest["features"]["slash_commands"] if e["command"] == slash]
+    assert entry["usage_hint"] == usage_hint(slash)
+    assert entry["description"] == by_slash(slash).summary
+    # Without it Slack does not say which user is meant by @ana.
+    assert entry["should_escape"] is True
+    assert len(entry["usage_hint"]) <= 1000
+    assert len(entry["description"]) <= 2000
+
+
+def test_manifest_asks_for_exactly_the_scopes_that_doctor_checks(manifest: dict[str, Any]) -> None:
+    assert set(manifest["oauth_config"]["scopes"]["bot"]) == SCOPES.keys()
+
+
+def test_manifest_subscribes_to_exactly_the_events_that_are_listened_to(
+    manifest: dict[str, Any],
+) -> None:
+    source = (ROOT / "bot" / "slack" / "app.py").read_text()
+    heard = set(re.findall(r'app\.event\("(\w+)"\)', source))
+    subscribed = set(manifest["settings"]["event_subscriptions"]["bot_events"])
+    assert {event.replace("message.im", "message") for event in subscribed} == heard
+
+
+def test_manifest_keeps_slacks_limits(manifest: dict[str, Any]) -> None:
+    shown = manifest["display_information"]
+    assert len(shown["name"]) <= 35
+    assert len(shown["description"]) <= 140
+    assert 174 <= len(shown["long_description"]) <= 4000
+    assert len(manifest["features"]["bot_user"]["display_name"]) <= 80
+    assert manifest["settings"]["interactivity"]["is_enabled"] is True
+    assert manifest["settings"]["socket_mode_enabled"] is True
+
+
+def test_every_scope_and_event_of_the_manifest_is_explained() -> None:
+    lines = (ROOT / "app-manifest.yml").read_text().splitlines()
+    bare = [
+        line
+        for before, line in pairwise(lines)
+        if re.match(r"\s+- [a-z_.:]+$", line)
+        and not before.strip().startswith("#")
+        and not re.match(r"\s+- [a-z_.]+$", before)
+    ]
+    assert not bare
+
+
+def test_every_command_of_the_grammar_is_built_and_nothing_else() -> None:
+    assert set(BUILDERS) == {spec.name for spec in COMMANDS}
+    assert len(COMMANDS) == len(BUILDERS)
+
+
+def test_help_lists_every_command() -> None:
+    text = help_text("")
+    for spec in COMMANDS:
+        assert _escaped(spec.usage) in text
+        assert spec.summary in text
+
+
+@pytest.mark.parametrize("spec", COMMANDS, ids=lambda spec: spec.name)
+def test_help_of_one_command_says_all_that_the_grammar_knows(spec: Any) -> None:
+    text = help_text(spec.name)
+    for option in spec.options:
+        assert option.name in text
+        assert option.summary in text
+    for example in spec.examples:
+        assert _escaped(example) in text
+    assert _escaped(spec.details) in text
+
+
+def test_completion_offers_only_what_is_built() -> None:
+    assert set(completions("")) == {f"{spec.slash} {spec.verb}".strip() for spec in COMMANDS}
+    assert completions("/deploy  Lock") == ("/deploy lock", "/deploy locks")
+
+
+def test_readme_shows_the_table_of_commands() -> None:
+    readme = (ROOT / "README.md").read_text()
+    found = re.search(r"<!-- commands -->\n(.*?)\n<!-- /commands -->", readme, re.DOTALL)
+    assert found, "README.md needs the output of bot.commands.help.readme_table() between markers"
+    assert found[1].strip() == readme_table()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
