@@ -26,9 +26,9 @@ _QUIET = Style(dim=True)
 
 def console_for_people() -> Console:
     """Standard output, 80 to 100 columns wide; without colour where it is no terminal."""
-    console = Console(file=sys.stdout, highlight=False, emoji=False)
+    console = Console(file=sys.stdout, highlight=False, emoji=False, markup=False)
     width = min(max(console.width, NARROWEST), WIDEST) if console.is_terminal else 96
-    return Console(file=sys.stdout, highlight=False, emoji=False, width=width)
+    return Console(file=sys.stdout, highlight=False, emoji=False, markup=False, width=width)
 
 
 def names_in(workspace: State) -> Mapping[str, str]:
@@ -42,11 +42,11 @@ def names_in(workspace: State) -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """Draws what people of one workspace see. ``numbered`` puts numbers on buttons."""
+    """Draws what people of one workspace see. ``numbering`` may put numbers on buttons."""
 
     workspace: State
     console: Console = field(default_factory=console_for_people)
-    numbered: bool = False
+    numbering: Numbering = field(default_factory=Numbering)
 
     def message(self, message: Message, thread: Sequence[Message] = ()) -> None:
         """One message in its frame, with its thread indented below."""
@@ -72,7 +72,7 @@ class Screen:
         names = names_in(self.workspace)
         if not message.blocks:
             return rich_text(message.text, names)
-        painter = Painter(names, Numbering(self.numbered))
+        painter = Painter(names, self.numbering)
         return Group(*painter.draw(message.blocks))
 
     def _reply(self, reply: Message) -> RenderableType:
@@ -87,7 +87,7 @@ class Screen:
 
     def view(self, view: View) -> None:
         """A modal."""
-        painter = Painter(names_in(self.workspace), Numbering(self.numbered))
+        painter = Painter(names_in(self.workspace), Numbering())
         submit = view.content.get("submit")
         footer = Text(f" [ {submit['text']} ] ", style=Style(reverse=True)) if submit else None
         self.console.print(

@@ -1,0 +1,134 @@
+"""``quarterdeck demo``: the bot on local stand-ins, with a tour or with a prompt."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import TextIOWrapper
+from types import FrameType
+
+from rich.table import Table
+
+from bot.playground.slack.refusal import CannotDo
+from bot.playground.terminal.blocks import Numbering
+from bot.playground.terminal.screen import Screen
+from bot.playground.tour.bot_process import BotFailed
+from bot.playground.tour.prompt import Prompt
+from bot.playground.tour.scene import Scene, StepFailed
+from bot.playground.tour.stage import Stage
+from bot.playground.tour.story import TOUR, Step
+
+OK, FAILED, IMPOSSIBLE, INTERRUPTED = 0, 1, 2, 130
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How one step of the tour went; ``fault`` is empty where all was as it should be."""
+
+    step: Step
+    seconds: float
+    fault: str = ""
+
+
+def demo(*, tour: bool, keep: bool, port: int | None) -> int:
+    """Set the stage and play. Returns the exit code.
+
+    0: everything ended as it should. 1: a step did not. 2: it could not start. 130: interrupted.
+    """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without UTF-8 still shows the story
+    stage = Stage(port=port, keep=keep)
+    try:
+        with _orderly_end(), stage:
+            return _play(stage) if tour else _talk(stage)
+    except BotFailed as failed:
+        return _impossible(str(failed))
+    except OSError as taken:
+        return _impossible(f"Port {port} cannot be used: {taken.strerror}. Choose another --port.")
+    except KeyboardInterrupt:
+        sys.stdout.write("\nInterrupted; everything was stopped.\n")
+        return INTERRUPTED
+    finally:
+        if keep and stage.set_up:
+            sys.stdout.write(f"Kept: {stage.folder} (database, catalog, bot.log)\n")
+
+
+def _impossible(why: str) -> int:
+    sys.stderr.write(f"quarterdeck demo: {why}\n")
+    return IMPOSSIBLE
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the demo as Ctrl-C does, so that nothing is left behind."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(each, interrupt) for each in signals]
+    try:
+        yield
+    finally:
+        for each, handler in zip(signals, before, strict=True):
+            signal.signal(each, handler)
+
+
+def _talk(stage: Stage) -> int:
+    Prompt(stage, Screen(stage.slack, numbering=Numbering(shown=True))).run()
+    return OK
+
+
+def _play(stage: Stage) -> int:
+    screen = Screen(stage.slack)
+    screen.note(
+        f"Slack and AWS are stand-ins on loopback; the bot listens on {stage.bot.url}, "
+        f"ready after {stage.ready_after:.1f} s. ECS runs in fast motion."
+    )
+    ended = list(_steps(Scene(stage, screen)))
+    _summary(screen, stage, ended)
+    broken = [each for each in ended if each.fault]
+    for each in broken:
+        sys.stderr.write(f"Step {each.step.title!r} failed: {each.fault}\n")
+        sys.stderr.write(f"The bot's last log lines:\n{stage.bot.last_words()}\n")
+    return FAILED if broken else OK
+
+
+def _steps(scene: Scene) -> Iterator[Ended]:
+    """Play until the end, or until something is not as it should be."""
+    for number, step in enumerate(TOUR, start=1):
+        scene.screen.heading(f"{number}. {step.title}")
+        began = time.monotonic()
+        fault = ""
+        try:
+            step.play(scene)
+        except (StepFailed, CannotDo, BotFailed) as wrong:
+            fault = str(wrong)
+            scene.screen.bad(fault)
+        yield Ended(step, time.monotonic() - began, fault)
+        if fault:
+            return
+
+
+def _summary(screen: Screen, stage: Stage, ended: Sequence[Ended]) -> None:
+    screen.heading("Summary")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("step")
+    table.add_column("seconds", justify="right")
+    table.add_column("ended")
+    for each in ended:
+        table.add_row(each.step.title, f"{each.seconds:.1f}", "✗ failed" if each.fault else "✓")
+    for step in TOUR[len(ended) :]:
+        table.add_row(step.title, "", "not played")
+    screen.console.print(table)
+    calls = stage.slack.calls()
+    limited = sum(each.answer.get("error") == "ratelimited" for each in calls)
+    refused = sum(not each.ok for each in calls) - limited
+    screen.note(
+        f"{len(calls)} Slack calls, {limited} rate-limited, {refused} refused; "
+        f"{len(stage.aws.calls())} AWS calls; {sum(each.seconds for each in ended):.1f} s in all."
+    )

@@ -1,0 +1,113 @@
+"""What the demo's company runs: three services in two environments, their images, their catalog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bot.playground.aws.blueprints import ACCOUNT, REGION
+from bot.playground.aws.records import Behaviour, Image
+from bot.playground.aws.world import World
+from bot.playground.slack.crew import DEPLOYMENTS, RELEASE_CAPTAINS
+
+SERVICES = ("backend", "analytics", "frontend")
+ENVIRONMENTS = ("staging", "production")
+CONTAINER = "app"
+#: The tag that runs everywhere at first, the good one after it, and the one that crashes.
+OLD, NEW, BROKEN = "v1.4.0", "v1.5.0", "v1.6.0"
+TASKS = {"staging": 2, "production": 4}
+
+_HEAD = """\
+# The demo's catalog: three services in two environments on a local AWS.
+version: 1
+announce_in: {channel}
+environments:
+  staging: {{policy: relaxed, aliases: [stage]}}
+  production: {{policy: guarded, aliases: [prod]}}
+policies:
+  relaxed:
+    deployers: {{everyone: true}}
+  guarded:
+    deployers: {{everyone: true}}
+    approvers: {{groups: [{captains}]}}
+    approvals: 2
+    hold_after_rollback: 24h
+services:
+"""
+_SERVICE = """\
+  {name}:
+    repository: acme/{name}
+    ecr: {{registry: "{account}", region: {region}, repository: {name}}}
+"""
+_TARGET = """\
+  - service: {name}
+    environment: {environment}
+    ecs: {{region: {region}, cluster: {environment}, service: {name}, container: {container}}}
+"""
+
+
+def catalog() -> str:
+    """The catalog as YAML."""
+    parts = [_HEAD.format(channel=DEPLOYMENTS, captains=RELEASE_CAPTAINS)]
+    parts += [_SERVICE.format(name=name, account=ACCOUNT, region=REGION) for name in SERVICES]
+    parts.append("targets:\n")
+    parts += [
+        _TARGET.format(name=name, environment=environment, region=REGION, container=CONTAINER)
+        for name in SERVICES
+        for environment in ENVIRONMENTS
+    ]
+    return "".join(parts)
+
+
+def write_catalog(folder: Path) -> Path:
+    """Put the catalog into a folder; returns its path."""
+    path = folder / "quarterdeck.yaml"
+    path.write_text(catalog(), encoding="utf-8")
+    return path
+
+
+def furnish(world: World) -> None:
+    """Push the images and start every service on the old one."""
+    for name in SERVICES:
+        for tag, behaviour in (
+            (OLD, Behaviour.GOOD),
+            (BROKEN, Behaviour.CRASHING),
+            (NEW, Behaviour.GOOD),
+        ):
+            digest = world.push(name, tag, behaviour)
+        world.tag(name, digest, "latest")
+        for environment in ENVIRONMENTS:
+            world.create_service(
+                environment,
+                name,
+                family=f"{name}-{environment}",
+                container=CONTAINER,
+                image=OLD,
+                repository=name,
+                desired=TASKS[environment],
+            )
+
+
+def image_of(world: World, name: str, tag: str) -> Image:
+    """The image that a tag names now; ``KeyError`` for none."""
+    with world.lock:
+        found = world.estate().repositories[name].find(tag)
+    if found is None:
+        raise KeyError(tag)
+    return found
+
+
+def running(world: World, name: str, environment: str) -> set[str]:
+    """The digests that the service's live tasks run: one, when no rollout is under way."""
+    service = world.service(environment, name)
+    with world.lock:
+        tasks = [each for each in service.tasks.values() if each.live and each.running]
+        return {each.digests[CONTAINER] for each in tasks}
+
+
+def told(world: World, name: str, environment: str) -> int:
+    """How often ECS was told to change that service."""
+    return sum(
+        call.took_effect
+        and (call.parameters.get("service"), call.parameters.get("cluster")) == (name, environment)
+        for call in world.calls("UpdateService")
+    )

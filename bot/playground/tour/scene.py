@@ -1,0 +1,157 @@
+"""What every step of the tour is told with: act as a person, find the card, see that it is so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bot.model.deployment import TERMINAL, Status
+from bot.playground.slack.crew import DEPLOYMENTS
+from bot.playground.slack.person import Did, Person
+from bot.playground.slack.records import Message
+from bot.playground.terminal.screen import Screen
+from bot.playground.tour import fleet
+from bot.playground.tour.stage import Stage
+from bot.slack.views.states import words
+
+#: Real seconds within which anything in the tour must happen.
+PATIENCE = 60.0
+_CARD = ":card"
+
+
+class StepFailed(Exception):
+    """Something did not end as it should; the message says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One stage with one screen."""
+
+    stage: Stage
+    screen: Screen
+
+    # Acting
+
+    def person(self, name: str) -> Person:
+        """Somebody of the demo's crew."""
+        return self.stage.slack.person(name)
+
+    def deploy(self, who: str, text: str) -> str:
+        """``/deploy`` by somebody; returns the id of the deployment that it made."""
+        return self.command(who, "/deploy", text)
+
+    def command(self, who: str, name: str, text: str) -> str:
+        """A command that makes a deployment; returns that deployment's id."""
+        before = set(self._cards())
+        self.screen.said(who, "deployments", f"{name} {text}")
+        did = self.person(who).command(name, text, channel=DEPLOYMENTS)
+        self.fine(did, f"{name} {text}")
+        for said in did.said:
+            self.screen.message(said)
+        made = self.wait(
+            lambda: [each for each in self._cards() if each not in before],
+            f"a card in #deployments for {name} {text}",
+        )
+        return str(made[0])
+
+    def press(self, who: str, deployment: str, button: str) -> Did:
+        """Press a button of a card, confirming what is asked."""
+        self.screen.said(who, "deployments", f"presses [{button}] on {deployment}")
+        did = self.person(who).click(self.card(deployment), button)
+        self.fine(did, f"[{button}]")
+        if did.confirm:
+            self.screen.note(f"    asked first: {did.confirm}")
+        return did
+
+    def refused(self, who: str, deployment: str, button: str, code: str) -> None:
+        """A press that must be refused, privately, with that reason code."""
+        person = self.person(who)
+        before = len(person.told())
+        self.press(who, deployment, button)
+        self.wait(lambda: person.told()[before:], f"a private answer to {who}")
+        answer = person.told()[-1]
+        self.screen.message(answer)
+        said = f"{answer.text} {answer.blocks}"
+        self.so(code in said, f"{who} was refused privately: {code}")
+
+    def fine(self, did: Did, what: str) -> None:
+        """The bot acknowledged in time."""
+        if did.error:
+            raise StepFailed(f"{what}: Slack shows {did.error!r}.")
+
+    # Looking
+
+    def _cards(self) -> dict[str, Message]:
+        shown = self.stage.slack.messages(DEPLOYMENTS)
+        return {each.key.removesuffix(_CARD): each for each in shown if each.key.endswith(_CARD)}
+
+    def card(self, deployment: str) -> Message:
+        """The deployment's card as it stands; there must be exactly one."""
+        shown = self.stage.slack.messages(DEPLOYMENTS)
+        found = [each for each in shown if each.key == f"{deployment}{_CARD}"]
+        if len(found) != 1:
+            raise StepFailed(f"There are {len(found)} cards of {deployment}, not one.")
+        return found[0]
+
+    def wait(self, true: Callable[[], Any], what: str) -> Any:
+        """Until it is so; ``StepFailed`` after a while, or at once when the bot has died."""
+
+        def looked() -> Any:
+            if not self.stage.bot.alive:
+                raise StepFailed(f"The bot died while the tour waited for {what}.")
+            return true()
+
+        try:
+            return self.stage.slack.until(looked, PATIENCE, what)
+        except TimeoutError as late:
+            raise StepFailed(f"{late}.") from None
+
+    def shows(self, deployment: str, *states: Status) -> Message:
+        """Wait until the card shows one of these states; draw it, with the thread once settled."""
+        wanted = tuple(f": {words(each)}" for each in states)
+        card: Message = self.wait(
+            lambda: self._if_titled(deployment, wanted),
+            f"{deployment} to be {' or '.join(map(words, states))}",
+        )
+        settled = _title(card).endswith(tuple(f": {words(each)}" for each in TERMINAL))
+        thread = self.stage.slack.thread(card.channel, card.ts) if settled else []
+        self.screen.message(card, thread)
+        return card
+
+    def _if_titled(self, deployment: str, endings: tuple[str, ...]) -> Message | None:
+        card = self._cards().get(deployment)
+        return card if card is not None and _title(card).endswith(endings) else None
+
+    def ends(self, deployment: str, end: Status) -> None:
+        """Draw the card while it runs, then in its end, which must be this one."""
+        if _title(self.shows(deployment, Status.RUNNING, *TERMINAL)).endswith(
+            f": {words(Status.RUNNING)}"
+        ):
+            self.shows(deployment, *TERMINAL)
+        title = _title(self.card(deployment))
+        self.so(
+            title.endswith(f": {words(end)}"), f"{deployment} is {words(end)}, and the card says so"
+        )
+
+    def so(self, true: object, sentence: str) -> None:
+        """Something that must hold."""
+        if not true:
+            raise StepFailed(f"This is not so: {sentence}.")
+        self.screen.good(sentence)
+
+    def runs(self, service: str, environment: str, tag: str) -> None:
+        """Only that version runs there, at full size."""
+        wanted = fleet.image_of(self.stage.aws, service, tag).digest
+        found = fleet.running(self.stage.aws, service, environment)
+        self.so(found == {wanted}, f"ECS runs only {service} {tag} in {environment}")
+
+    def told_ecs(self, service: str, environment: str, times: int) -> None:
+        """ECS was told so often to change that service, and not more."""
+        found = fleet.told(self.stage.aws, service, environment)
+        word = "once" if times == 1 else f"{times} times"
+        self.so(found == times, f"ECS was told {word} to change {service} in {environment}")
+
+
+def _title(card: Message) -> str:
+    return str(card.blocks[0]["text"]["text"]) if card.blocks else card.text

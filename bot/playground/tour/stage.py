@@ -1,0 +1,84 @@
+"""The demo's stage: a local Slack, a local AWS and the bot between them, all on loopback."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from bot.playground.aws.blueprints import REGION
+from bot.playground.aws.world import World
+from bot.playground.slack.crew import muster
+from bot.playground.slack.workspace import Workspace
+from bot.playground.tour.bot_process import BotProcess, free_port
+from bot.playground.tour.fleet import furnish, write_catalog
+
+#: Virtual seconds of ECS in a real one: a rollout of a minute takes three seconds.
+SPEED = 20.0
+
+
+@dataclass(slots=True)
+class Stage:
+    """A context manager: entering it sets everything up, leaving it leaves nothing behind."""
+
+    port: int | None = None
+    keep: bool = False
+    folder: Path = field(init=False)
+    slack: Workspace = field(init=False)
+    aws: World = field(init=False)
+    bot: BotProcess = field(init=False)
+    ready_after: float = field(default=0.0, init=False)
+    set_up: bool = field(default=False, init=False)
+
+    def __enter__(self) -> Self:
+        """Set up. ``OSError`` where the port is taken, ``BotFailed`` where the bot is not ready."""
+        port = free_port(self.port)
+        self.set_up = True
+        self.folder = Path(tempfile.mkdtemp(prefix="quarterdeck-demo-"))
+        self.slack, self.aws = Workspace(), World(speed=SPEED)
+        try:
+            self._set_up(port)
+        except BaseException:
+            self._tear_down()
+            raise
+        return self
+
+    def _set_up(self, port: int) -> None:
+        muster(self.slack)
+        furnish(self.aws)
+        self.slack.serve()
+        self.bot = BotProcess(self.folder, port, self._environment(port))
+        self.slack.connect(f"{self.bot.url}/slack/events")
+        self.ready_after = self.bot.start()
+
+    def _environment(self, port: int) -> dict[str, str]:
+        secrets = self.slack.secrets
+        return {
+            "SLACK_BOT_TOKEN": secrets.bot_token,
+            "SLACK_SIGNING_SECRET": secrets.signing,
+            "SLACK_API_URL": self.slack.api_url,
+            "QUARTERDECK_CATALOG": str(write_catalog(self.folder)),
+            "DATABASE_URL": f"sqlite:///{self.folder / 'quarterdeck.db'}",
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "AWS_ENDPOINT_URL": self.aws.serve(),
+            "AWS_ACCESS_KEY_ID": "AKIADEMO",
+            "AWS_SECRET_ACCESS_KEY": "demo",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def __exit__(self, *_: object) -> None:
+        """Stop everything; the folder goes too, unless it is to be kept."""
+        self._tear_down()
+
+    def _tear_down(self) -> None:
+        if hasattr(self, "bot"):
+            self.bot.stop()
+        self.slack.close()
+        self.aws.close()
+        if not self.keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
