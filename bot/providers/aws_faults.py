@@ -147,6 +147,11 @@ def asking(permission: str, resource: str, *, writes: bool = False) -> Iterator[
         raise _refused(error, Call(permission, resource, writes)) from None
     except (aws.BotoCoreError, ResponseParserError) as error:
         raise _unanswered(error, Call(permission, resource, writes)) from None
+    except RuntimeError as error:
+        # What botocore raises where a role's fresh credentials are expired by our own clock.
+        if "credentials" not in str(error):
+            raise
+        raise _no_credentials(error, Call(permission, resource, writes)) from None
 
 
 def _unanswered(error: Exception, call: Call) -> QuarterdeckError:
@@ -155,9 +160,7 @@ def _unanswered(error: Exception, call: Call) -> QuarterdeckError:
     if isinstance(error, _NOT_SENT):
         return Unreachable(f"AWS could not be reached for {call.text} ({kind}).")
     if isinstance(error, _NO_CREDENTIALS):
-        return AccessDenied(
-            f"No usable AWS credentials were found for {call.text} ({kind}).", hint=_REFRESH_HINT
-        )
+        return _no_credentials(error, call)
     if isinstance(error, _BAD_SETTINGS):
         return Misconfigured(f"The AWS settings do not allow {call.text} ({kind}).")
     if isinstance(error, (aws.HTTPClientError, aws.IncompleteReadError, ResponseParserError)):
@@ -167,6 +170,13 @@ def _unanswered(error: Exception, call: Call) -> QuarterdeckError:
             )
         return Unreachable(f"AWS did not answer {call.text} ({kind}).")
     return Terminal(f"The AWS client refused to send {call.text} ({kind}).")
+
+
+def _no_credentials(error: Exception, call: Call) -> AccessDenied:
+    return AccessDenied(
+        f"No usable AWS credentials were found for {call.text} ({type(error).__name__}).",
+        hint=_REFRESH_HINT,
+    )
 
 
 def _refused(error: aws.ClientError, call: Call) -> QuarterdeckError:

@@ -100,6 +100,19 @@ class FakeRolloutStage(RolloutStage):
         return self._now
 
 
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
+
+
+def virtual_world(seed: int = 1) -> World:
+    """A strict local AWS whose dates go with its virtual time, which only ``advance`` moves."""
+
+    def wall() -> float:
+        return NOON + world.clock.now()
+
+    world = World(seed, strict=True, wall=wall)
+    return world
+
+
 class Ticks:
     """Seconds that pass only with a world's virtual time."""
 
@@ -127,7 +140,7 @@ class LocalAws:
 
 @contextmanager
 def local_aws(monkeypatch: pytest.MonkeyPatch, world: World | None = None) -> Iterator[LocalAws]:
-    with world or World(strict=True) as served:
+    with world or virtual_world() as served:
         point_boto3_at(monkeypatch, served.serve())
         clients = AwsClients()
         try:

@@ -95,8 +95,8 @@ def _table(
         ),
         (
             minimum < _FULL,
-            f"minimumHealthyPercent is {minimum}",
-            "Each rollout sets it to 100, so that old tasks stay until new ones are healthy.",
+            f"old tasks may stop before new ones are healthy (minimumHealthyPercent is {minimum})",
+            "Each rollout sets it to 100.",
         ),
         (
             not (breaker.get("enable") and breaker.get("rollback")),

@@ -14,7 +14,7 @@ from threading import Lock
 
 from bot.model.catalog import TargetSpec
 from bot.model.errors import QuarterdeckError, Throttled
-from bot.model.rollout import Observation, Watched
+from bot.model.rollout import End, Observation, Watched
 from bot.providers.ecs.history import History, Wanted, batches
 from bot.providers.ecs.judge import Watch, judge, ours, plain
 from bot.providers.ecs.reads import SERVICES_PER_CALL, Account, EcsReads, account_of
@@ -29,6 +29,7 @@ _REMEMBERED = 1024
 #: How often one rollout's stopped tasks are looked at, at most.
 _MAX_STOPPED_LOOKS = 5
 _ROLLING = frozenset({"PENDING", "IN_PROGRESS"})
+_BAD = frozenset({End.ROLLED_BACK, End.FAILED})
 #: What stands for a service that ECS no longer lists.
 _GONE = ServiceView("", "", "INACTIVE", 0, 0, ())
 
@@ -160,6 +161,11 @@ class Observer:
             reasons=self._stopped(look),
         )
         observation = judge(look.service, deployment, watch)
+        if observation.end in _BAD and not watch.reasons:
+            # It failed between two looks, so that no count of failures was ever seen to grow.
+            look.failing = True
+            watch = replace(watch, reasons=self._stopped(look))
+            observation = judge(look.service, deployment, watch)
         if not readable and look.service is not _GONE:
             return replace(observation, end=None)  # ECS may know better: ask again
         return observation

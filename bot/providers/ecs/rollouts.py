@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from bot.model.catalog import EcsService, TargetSpec
 from bot.model.deployment import Image
-from bot.model.errors import Misconfigured
+from bot.model.errors import Misconfigured, Terminal
 from bot.model.ports import Rollouts
 from bot.model.rollout import Finding, Live, Observation, Order, Plan, ReadBack, Told, Watched
 from bot.providers.aws_faults import asking
@@ -171,9 +171,13 @@ class EcsRollouts(Rollouts):
             return pinned
         uri = str(definition.container(ecs.container).get("image", ""))
         repository, tag, _ = task_definition.split_image(uri)
+        try:
+            tasks = self._reads.tasks(ecs, "RUNNING", _SEARCHED)
+        except Terminal:
+            return None  # not allowed to look: what runs stays unnamed
         digests = {
             container.get("imageDigest", "")
-            for task in self._reads.tasks(ecs, "RUNNING", _SEARCHED)
+            for task in tasks
             if task.get("taskDefinitionArn") == definition.arn
             for container in task.get("containers", ())
             if container.get("name") == ecs.container
