@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -13,10 +13,12 @@ from botocore.config import Config
 from bot.playground.aws import World
 
 if TYPE_CHECKING:
+    from botocore.client import BaseClient
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_sts import STSClient
 
+Client = TypeVar("Client", bound="BaseClient")
 REGION = "eu-west-1"
 # One attempt, and no patience: tests see every answer, and none hangs.
 ONE_ATTEMPT = Config(
@@ -45,17 +47,37 @@ class Clients:
     """boto3 clients of one world; ``close`` hangs up, or their sockets outlive the test."""
 
     def __init__(self, url: str, region: str = REGION, key: str = "AKIATEST") -> None:
-        session = _session()
-        credentials = {"aws_access_key_id": key, "aws_secret_access_key": "made-up"}
-        options: dict[str, Any] = {"endpoint_url": url, "region_name": region, **credentials}
-        self.ecs: ECSClient = session.client("ecs", config=ONE_ATTEMPT, **options)
-        self.ecr: ECRClient = session.client("ecr", config=ONE_ATTEMPT, **options)
-        self.sts: STSClient = session.client("sts", config=ONE_ATTEMPT, **options)
+        self._options: dict[str, Any] = {
+            "endpoint_url": url,
+            "region_name": region,
+            "aws_access_key_id": key,
+            "aws_secret_access_key": "made-up",
+            "config": ONE_ATTEMPT,
+        }
+        self._open = ExitStack()
+
+    @functools.cached_property
+    def ecs(self) -> ECSClient:
+        """The ECS client."""
+        return self._keep(_session().client("ecs", **self._options))
+
+    @functools.cached_property
+    def ecr(self) -> ECRClient:
+        """The ECR client."""
+        return self._keep(_session().client("ecr", **self._options))
+
+    @functools.cached_property
+    def sts(self) -> STSClient:
+        """The STS client."""
+        return self._keep(_session().client("sts", **self._options))
 
     def close(self) -> None:
         """Close the connection pools."""
-        for client in (self.ecs, self.ecr, self.sts):
-            client.close()
+        self._open.close()
+
+    def _keep(self, client: Client) -> Client:
+        self._open.callback(client.close)
+        return client
 
 
 @contextmanager

@@ -52,13 +52,17 @@ class Budget:
 
 
 class Faults:
-    """The switches. Thread-safe; each takes effect at the next call."""
+    """The switches. Thread-safe; each takes effect at the next call.
+
+    ``delaying`` is set once a call has been made to wait.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._by_operation: dict[str, list[Fault]] = {}
         self._budgets: dict[str, Budget] = {}
         self._lag = 0.0
+        self.delaying = threading.Event()
 
     @property
     def lag_seconds(self) -> float:

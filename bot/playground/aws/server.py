@@ -33,7 +33,7 @@ class Server:
         self._listener = _Listener(world, port)
         self.url = f"http://{LOOPBACK}:{self._listener.server_address[1]}"
         self._thread = threading.Thread(
-            target=self._listener.serve_forever, name="local-aws", daemon=True, args=(0.05,)
+            target=self._listener.serve_forever, name="local-aws", daemon=True, args=(0.02,)
         )
 
     def start(self) -> None:
@@ -138,6 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _suffer(self, fault: Fault, request: protocol.Request) -> None:
         world = self.server.world
         if fault.kind == "delay":
+            world.faults.delaying.set()
             self.server.closing.wait(fault.seconds)
         elif fault.kind == "drop_before":
             world.record(request, "lost_before")

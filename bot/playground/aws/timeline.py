@@ -49,9 +49,12 @@ class Timeline:
         self._order = itertools.count()
 
     def stamp(self) -> float:
-        """The present moment as it is shown to callers: seconds since 1970, never going back."""
+        """The present moment as it is shown to callers: seconds since 1970, to the millisecond.
+
+        It never goes back.
+        """
         # A jump of virtual time takes no real time, so what fell into it shows the same moment.
-        self._shown = max(self._shown, self._clock.on_the_wall(self.now))
+        self._shown = max(self._shown, round(self._clock.on_the_wall(self.now), 3))
         return self._shown
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
