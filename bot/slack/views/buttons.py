@@ -40,9 +40,8 @@ def roll_back(deployment: Deployment) -> ButtonElement:
 
 def suggestion(command: str) -> ButtonElement:
     """Runs the command that was probably meant."""
-    return ButtonElement(
-        text=_label(f"Run {command}"), action_id=Action.SUGGESTION, value=command[:VALUE_LIMIT]
-    )
+    command = plain(command, VALUE_LIMIT)
+    return ButtonElement(text=_label(f"Run {command}"), action_id=Action.SUGGESTION, value=command)
 
 
 def opener(label: str, action: Action, handle: Handle) -> ButtonElement:

@@ -141,7 +141,8 @@ def bar(progress: Progress) -> str:
 
 
 def _ended(deployment: Deployment) -> str:
-    parts = [f"{words(deployment.status).capitalize()}{_how_long(deployment)}."]
+    state = words(deployment.status)
+    parts = [f"{state[:1].upper()}{state[1:]}{_how_long(deployment)}."]
     if deployment.ended_by:
         parts.append(f"Ended by {person(deployment.ended_by)}.")
     if deployment.reason_code:
