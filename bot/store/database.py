@@ -1,0 +1,54 @@
+"""The port ``Store`` on SQLite and PostgreSQL: everything in one transaction, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from dbos import DBOSClient
+
+from bot.model.ports import Clock
+from bot.store.deployments import DeploymentsTable
+from bot.store.engine import TransactionalEngine, engine_client
+from bot.store.holds import HoldsTables, VotesTable
+from bot.store.outbox import OutboxTable
+from bot.store.releases import ReleasesTable
+from bot.store.session import faults, reading, writing
+from bot.store.trail import Trail
+
+
+class DatabaseTransaction:
+    """The port ``Transaction``."""
+
+    def __init__(self, connection: sa.Connection, client: DBOSClient, clock: Clock) -> None:
+        self.deployments = DeploymentsTable(connection)
+        self.votes = VotesTable(connection)
+        self.holds = HoldsTables(connection)
+        self.releases = ReleasesTable(connection)
+        self.audit = Trail(connection, clock)
+        self.outbox = OutboxTable(connection)
+        self.engine = TransactionalEngine(client, connection, clock)
+
+
+class Database:
+    """Safe to share between threads; each transaction has a connection of its own."""
+
+    def __init__(self, engine: sa.Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._client = engine_client(engine)
+
+    @contextmanager
+    def begin(self) -> Iterator[DatabaseTransaction]:
+        """See ``Store.begin``. The audit rows are chained last: their lock is held for a moment."""
+        with faults(), writing(self._engine) as connection:
+            transaction = DatabaseTransaction(connection, self._client, self._clock)
+            yield transaction
+            transaction.audit.flush()
+
+    @contextmanager
+    def read(self) -> Iterator[DatabaseTransaction]:
+        """See ``Store.read``."""
+        with faults(), reading(self._engine) as connection:
+            yield DatabaseTransaction(connection, self._client, self._clock)

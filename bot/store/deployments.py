@@ -1,0 +1,147 @@
+"""The deployments table. A state is left only by compare-and-set on version and state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from bot.model.deployment import ACTIVE, NEXT, Deployment, Kind, Status, Target
+from bot.model.errors import UserError
+from bot.store.rows import changes, columns_of, deployment_of
+from bot.store.tables import counters, deployments
+from bot.store.upsert import insert
+
+_ALIVE = sorted(status.value for status in ACTIVE)
+#: Running first, then rollbacks, then what waits for its turn, then what waits for people.
+_TURNS = (
+    sa.case(
+        (deployments.c.status == Status.RUNNING.value, 0),
+        (deployments.c.status == Status.AWAITING_APPROVAL.value, 3),
+        (deployments.c.kind == Kind.ROLLBACK.value, 1),
+        else_=2,
+    ),
+    deployments.c.created_at,
+    deployments.c.id,
+)
+
+
+class DeploymentsTable:
+    """``Deployments`` over one transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def next_id(self, target: Target) -> str:
+        """See ``Deployments.next_id``."""
+        prefix = f"{target.service}-{target.environment}"
+        counted = (
+            insert(self._connection, counters)
+            .values(prefix=prefix, last=1)
+            .on_conflict_do_update(index_elements=["prefix"], set_={"last": counters.c.last + 1})
+            .returning(counters.c.last)
+        )
+        return f"{prefix}-{self._connection.execute(counted).scalar_one()}"
+
+    def add(self, deployment: Deployment) -> None:
+        """See ``Deployments.add``."""
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(sa.insert(deployments).values(columns_of(deployment)))
+        except exc.IntegrityError as conflict:
+            raise self._duplicate(deployment) from conflict
+
+    def _duplicate(self, deployment: Deployment) -> UserError:
+        same = [
+            other
+            for other in self.active(deployment.target)
+            if (other.image.digest, other.kind) == (deployment.image.digest, deployment.kind)
+        ]
+        which = (
+            f"{same[0].id} is {same[0].status.value.replace('_', ' ')}" if same else "it is known"
+        )
+        return UserError(
+            f"{deployment.image.ref} is on its way to {deployment.target} already: {which}.",
+            reason_code="DUPLICATE",
+            hint=f"/deploy show {same[0].id} follows it." if same else "/deploy queue lists it.",
+        )
+
+    def get(self, deployment_id: str) -> Deployment | None:
+        """See ``Deployments.get``."""
+        found = self._read(deployments.c.id == deployment_id)
+        return found[0] if found else None
+
+    def by_request(self, request_id: str) -> Sequence[Deployment]:
+        """See ``Deployments.by_request``."""
+        query = sa.select(deployments).where(deployments.c.request_id == request_id)
+        rows = self._connection.execute(query.order_by(deployments.c.created_at, deployments.c.id))
+        return [deployment_of(row) for row in rows]
+
+    def move(self, deployment: Deployment, to: Status, /, **changed: Any) -> Deployment | None:
+        """See ``Deployments.move``."""
+        sources = [status.value for status, targets in NEXT.items() if to in targets]
+        update = (
+            sa.update(deployments)
+            .where(
+                deployments.c.id == deployment.id,
+                deployments.c.version == deployment.version,
+                deployments.c.status == deployment.status.value,
+                deployments.c.status.in_(sources),
+            )
+            .values(**changes(changed), status=to.value, version=deployments.c.version + 1)
+            .returning(deployments)
+        )
+        try:
+            with self._connection.begin_nested():
+                row = self._connection.execute(update).one_or_none()
+        except exc.IntegrityError:
+            return None
+        return None if row is None else deployment_of(row)
+
+    def note(self, deployment_id: str, owner: str | None, /, **changed: Any) -> bool:
+        """See ``Deployments.note``."""
+        update = sa.update(deployments).where(
+            deployments.c.id == deployment_id, deployments.c.status.in_(_ALIVE)
+        )
+        if owner is not None:
+            update = update.where(
+                deployments.c.owner == owner, deployments.c.status == Status.RUNNING.value
+            )
+        return self._connection.execute(update.values(**changes(changed))).rowcount == 1
+
+    def active(self, target: Target | None = None) -> Sequence[Deployment]:
+        """See ``Deployments.active``."""
+        return self._read(deployments.c.status.in_(_ALIVE), _at(target), order=_TURNS)
+
+    def running(self, owner: str) -> Sequence[Deployment]:
+        """See ``Deployments.running``."""
+        return self._read(
+            deployments.c.status == Status.RUNNING.value, deployments.c.owner == owner
+        )
+
+    def history(
+        self, target: Target | None, limit: int, service: str | None = None
+    ) -> Sequence[Deployment]:
+        """See ``Deployments.history``."""
+        newest = (deployments.c.created_at.desc(), deployments.c.id.desc())
+        of_service = deployments.c.service == service if service else sa.true()
+        return self._read(_at(target), of_service, order=newest, limit=limit)
+
+    def _read(
+        self,
+        *conditions: sa.ColumnElement[bool],
+        order: tuple[sa.ColumnElement[Any], ...] = (deployments.c.created_at, deployments.c.id),
+        limit: int | None = None,
+    ) -> list[Deployment]:
+        query = sa.select(deployments).where(*conditions).order_by(*order).limit(limit)
+        return [deployment_of(row) for row in self._connection.execute(query)]
+
+
+def _at(target: Target | None) -> sa.ColumnElement[bool]:
+    if target is None:
+        return sa.true()
+    return sa.and_(
+        deployments.c.service == target.service, deployments.c.environment == target.environment
+    )

@@ -1,0 +1,155 @@
+"""What people said: ballots, locks, freezes and the pause."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.model.deployment import Ballot, Freeze, Lock, Pause, Person, Vote
+from bot.store.tables import freezes, locks, pauses, votes
+from bot.store.upsert import insert, took
+
+
+class VotesTable:
+    """``Votes`` over one transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def cast(self, vote: Vote) -> bool:
+        """See ``Votes.cast``."""
+        row = {
+            "deployment_id": vote.deployment_id,
+            "person_id": vote.person.id,
+            "person_name": vote.person.name,
+            "ballot": vote.ballot.value,
+            "digest": vote.digest,
+            "at": vote.at,
+            "reason": vote.reason,
+        }
+        added = insert(self._connection, votes).values(row).on_conflict_do_nothing()
+        return took(self._connection, added)
+
+    def on(self, deployment_id: str) -> Sequence[Vote]:
+        """See ``Votes.on``: oldest first."""
+        query = sa.select(votes).where(votes.c.deployment_id == deployment_id)
+        rows = self._connection.execute(query.order_by(votes.c.at, votes.c.person_id))
+        return [
+            Vote(
+                row.deployment_id,
+                Person(row.person_id, row.person_name),
+                Ballot(row.ballot),
+                row.digest,
+                row.at,
+                row.reason,
+            )
+            for row in rows
+        ]
+
+
+class HoldsTables:
+    """``Holds`` over one transaction. What has run out is replaced as if it were not there."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def lock(self, lock: Lock) -> bool:
+        """See ``Holds.lock``."""
+        row = {"service": lock.service, "environment": lock.environment} | _hold(lock)
+        return self._put(locks, row, ["service", "environment"], lock.since)
+
+    def unlock(self, service: str, environment: str) -> Lock | None:
+        """See ``Holds.unlock``."""
+        gone = (
+            sa.delete(locks)
+            .where(locks.c.service == service, locks.c.environment == environment)
+            .returning(locks)
+        )
+        row = self._connection.execute(gone).one_or_none()
+        return None if row is None else _lock(row)
+
+    def locks(self, now: datetime) -> Sequence[Lock]:
+        """See ``Holds.locks``."""
+        query = sa.select(locks).where(_lasts(locks, now)).order_by(locks.c.since)
+        return [_lock(row) for row in self._connection.execute(query)]
+
+    def freeze(self, freeze: Freeze) -> bool:
+        """See ``Holds.freeze``."""
+        row = {"environment": freeze.environment} | _hold(freeze)
+        return self._put(freezes, row, ["environment"], freeze.since)
+
+    def unfreeze(self, environment: str) -> Freeze | None:
+        """See ``Holds.unfreeze``."""
+        gone = sa.delete(freezes).where(freezes.c.environment == environment).returning(freezes)
+        row = self._connection.execute(gone).one_or_none()
+        return None if row is None else _freeze(row)
+
+    def freezes(self, now: datetime) -> Sequence[Freeze]:
+        """See ``Holds.freezes``; those that are still to come are among them."""
+        query = sa.select(freezes).where(_lasts(freezes, now)).order_by(freezes.c.since)
+        return [_freeze(row) for row in self._connection.execute(query)]
+
+    def pause(self, pause: Pause) -> bool:
+        """See ``Holds.pause``."""
+        row = {
+            "id": 1,
+            "owner_id": pause.owner.id,
+            "owner_name": pause.owner.name,
+            "reason": pause.reason,
+            "since": pause.since,
+        }
+        added = insert(self._connection, pauses).values(row).on_conflict_do_nothing()
+        return took(self._connection, added)
+
+    def resume(self) -> Pause | None:
+        """See ``Holds.resume``."""
+        row = self._connection.execute(sa.delete(pauses).returning(pauses)).one_or_none()
+        return None if row is None else _pause(row)
+
+    def paused(self) -> Pause | None:
+        """See ``Holds.paused``."""
+        row = self._connection.execute(sa.select(pauses)).one_or_none()
+        return None if row is None else _pause(row)
+
+    def _put(self, table: sa.Table, row: dict[str, Any], key: list[str], now: datetime) -> bool:
+        added = (
+            insert(self._connection, table)
+            .values(row)
+            .on_conflict_do_update(
+                index_elements=key,
+                set_={name: value for name, value in row.items() if name not in key},
+                where=sa.and_(table.c.until.is_not(None), table.c.until <= now),
+            )
+        )
+        return took(self._connection, added)
+
+
+def _hold(hold: Lock | Freeze) -> dict[str, Any]:
+    return {
+        "owner_id": hold.owner.id,
+        "owner_name": hold.owner.name,
+        "reason": hold.reason,
+        "since": hold.since,
+        "until": hold.until,
+    }
+
+
+def _lasts(table: sa.Table, now: datetime) -> sa.ColumnElement[bool]:
+    return sa.or_(table.c.until.is_(None), table.c.until > now)
+
+
+def _lock(row: sa.Row[Any]) -> Lock:
+    owner = Person(row.owner_id, row.owner_name)
+    return Lock(row.service, row.environment, owner, row.reason, row.since, row.until)
+
+
+def _freeze(row: sa.Row[Any]) -> Freeze:
+    owner = Person(row.owner_id, row.owner_name)
+    return Freeze(row.environment, owner, row.reason, row.since, row.until)
+
+
+def _pause(row: sa.Row[Any]) -> Pause:
+    return Pause(Person(row.owner_id, row.owner_name), row.reason, row.since)

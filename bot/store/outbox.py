@@ -1,0 +1,181 @@
+"""What is owed to Slack: one row per message, with the state that is wanted and the one shown."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.model.deployment import TERMINAL
+from bot.model.ports import Clock, Delivery
+from bot.store.session import faults, writing
+from bot.store.tables import deployments, outbox
+from bot.store.upsert import insert
+
+CARD = "card"
+#: How long a claimed message is left to its claimant.
+CLAIM = timedelta(seconds=30)
+#: Longest thread message, in characters; Slack takes more, people do not.
+LONGEST = 3000
+
+
+class OutboxTable:
+    """``Outbox`` over one transaction."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def card(self, deployment_id: str) -> None:
+        """See ``Outbox.card``: asked for many times, it is one row whose wanted state grows."""
+        wanted = self._new(deployment_id, CARD, "", broadcast=False)
+        again = {"wanted": outbox.c.wanted + 1}
+        self._connection.execute(
+            wanted.on_conflict_do_update(index_elements=["deployment_id", "key"], set_=again)
+        )
+
+    def thread(self, deployment_id: str, key: str, text: str, *, broadcast: bool = False) -> None:
+        """See ``Outbox.thread``."""
+        row = self._new(deployment_id, f"thread:{key}", text[:LONGEST], broadcast=broadcast)
+        self._connection.execute(row.on_conflict_do_nothing())
+
+    def _new(self, deployment_id: str, key: str, text: str, *, broadcast: bool) -> Any:
+        channel = sa.select(deployments.c.channel).where(deployments.c.id == deployment_id)
+        return insert(self._connection, outbox).values(
+            deployment_id=deployment_id,
+            key=key,
+            channel=channel.scalar_subquery(),
+            text=text,
+            broadcast=broadcast,
+            wanted=1,
+            shown=0,
+            attempts=0,
+            last_fault="",
+        )
+
+
+class OutboxDeliveries:
+    """``Deliveries``: each call is a transaction of its own."""
+
+    def __init__(self, engine: sa.Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def claim(self, claimant: str, limit: int, now: datetime) -> list[Delivery]:
+        """See ``Deliveries.claim``. A look at an empty outbox takes no write lock."""
+        with faults(), self._engine.connect() as connection:
+            if connection.execute(_due(now).limit(1)).first() is None:
+                return []
+        with faults(), writing(self._engine) as connection:
+            query = _due(now).limit(limit)
+            if connection.dialect.name == "postgresql":
+                query = query.with_for_update(skip_locked=True, of=outbox)
+            rows = connection.execute(query).all()
+            connection.execute(
+                sa.update(outbox)
+                .where(outbox.c.id.in_([row.id for row in rows]))
+                .values(claimed_by=claimant, claimed_until=now + CLAIM)
+            )
+            return [_delivery(row) for row in rows]
+
+    def attempting(self, delivery: Delivery, now: datetime) -> None:
+        """See ``Deliveries.attempting``."""
+        self._change(delivery, attempted_at=now, attempts=outbox.c.attempts + 1)
+
+    def delivered(self, delivery: Delivery, channel: str, ts: str) -> None:
+        """See ``Deliveries.delivered``."""
+        self._change(
+            delivery,
+            channel=channel,
+            ts=ts,
+            shown=delivery.wanted,
+            attempted_at=None,
+            attempts=0,
+            due_at=None,
+            claimed_by=None,
+            claimed_until=None,
+            last_fault="",
+        )
+
+    def postpone(self, delivery: Delivery, until: datetime, why: str, *, untried: bool) -> None:
+        """See ``Deliveries.postpone``."""
+        changes: dict[str, Any] = {"attempted_at": None} if untried else {}
+        self._change(
+            delivery,
+            due_at=until,
+            claimed_by=None,
+            claimed_until=None,
+            last_fault=why[:500],
+            attempts=delivery.attempts + 1,
+            **changes,
+        )
+
+    def move(self, delivery: Delivery, channel: str) -> None:
+        """See ``Deliveries.move``: the thread of a moved card goes with it."""
+        with faults(), writing(self._engine) as connection:
+            where = outbox.c.id == delivery.id
+            if delivery.key == CARD:
+                unsent = sa.and_(
+                    outbox.c.deployment_id == delivery.deployment_id, outbox.c.ts.is_(None)
+                )
+                where = sa.or_(where, unsent)
+            connection.execute(
+                sa.update(outbox)
+                .where(where)
+                .values(
+                    channel=channel,
+                    ts=None,
+                    attempted_at=None,
+                    due_at=None,
+                    claimed_by=None,
+                    claimed_until=None,
+                )
+            )
+
+    def _change(self, delivery: Delivery, **changes: Any) -> None:
+        with faults(), writing(self._engine) as connection:
+            connection.execute(
+                sa.update(outbox).where(outbox.c.id == delivery.id).values(**changes)
+            )
+
+
+_card = outbox.alias("card")
+
+
+def _due(now: datetime) -> sa.Select[Any]:
+    """What is owed, free and due: cards of settled deployments, other cards, then threads."""
+    settled = deployments.c.status.in_(sorted(status.value for status in TERMINAL))
+    is_card = outbox.c.key == CARD
+    return (
+        sa.select(outbox, _card.c.ts.label("card_ts"), _card.c.channel.label("card_channel"))
+        .join(deployments, deployments.c.id == outbox.c.deployment_id)
+        .join(
+            _card,
+            sa.and_(_card.c.deployment_id == outbox.c.deployment_id, _card.c.key == CARD),
+            isouter=True,
+        )
+        .where(
+            outbox.c.wanted > outbox.c.shown,
+            sa.or_(outbox.c.due_at.is_(None), outbox.c.due_at <= now),
+            sa.or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= now),
+            sa.or_(is_card, _card.c.ts.is_not(None)),
+        )
+        .order_by(sa.case((sa.and_(is_card, settled), 0), (is_card, 1), else_=2), outbox.c.id)
+    )
+
+
+def _delivery(row: sa.Row[Any]) -> Delivery:
+    in_thread = row.key != CARD
+    return Delivery(
+        id=row.id,
+        deployment_id=row.deployment_id,
+        key=row.key,
+        channel=row.card_channel if in_thread else row.channel,
+        text=row.text,
+        broadcast=row.broadcast,
+        wanted=row.wanted,
+        ts=row.ts,
+        thread_ts=row.card_ts if in_thread else None,
+        attempted_at=row.attempted_at,
+        attempts=row.attempts,
+    )

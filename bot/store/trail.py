@@ -1,0 +1,181 @@
+"""The audit trail in the database: entries wait in the transaction and are chained at its commit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from bot.model.deployment import AuditEntry, AuditRow, Person
+from bot.model.errors import Terminal
+from bot.model.ports import Clock
+from bot.store.audit import (
+    GENESIS,
+    Head,
+    Verdict,
+    bounded,
+    chain,
+    compact,
+    moment,
+    read_moment,
+    verify,
+)
+from bot.store.tables import audit, audit_head
+
+#: Rows that are fetched at once while the whole trail is read.
+BATCH = 500
+
+
+class Trail:
+    """``AuditTrail`` over one transaction.
+
+    The head's row is locked as the last thing before the commit, so that writers queue up for a
+    moment only, and can never wait for one another in a circle.
+    """
+
+    def __init__(self, connection: sa.Connection, clock: Clock) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._waiting: list[tuple[datetime, AuditEntry]] = []
+
+    def append(self, entry: AuditEntry) -> None:
+        """See ``AuditTrail.append``."""
+        self._waiting.append((self._clock.now(), bounded(entry)))
+
+    def flush(self) -> None:
+        """Number, chain and write what waits. Called right before the commit."""
+        if not self._waiting:
+            return
+        rows = chain(self._lock_head(), self._waiting)
+        self._connection.execute(sa.insert(audit), [_values(row) for row in rows])
+        last = rows[-1]
+        self._connection.execute(sa.update(audit_head).values(seq=last.seq, digest=last.digest))
+        self._waiting.clear()
+
+    def _lock_head(self) -> Head:
+        query = sa.select(audit_head.c.seq, audit_head.c.digest).with_for_update()
+        row = self._connection.execute(query).one_or_none()
+        if row is None:
+            raise Terminal(
+                "The audit trail has lost its head, so nothing can be recorded.",
+                reason_code="AUDIT_DAMAGED",
+                hint="Run `quarterdeck audit verify`.",
+            )
+        return Head(row.seq, row.digest)
+
+    def head(self) -> Head | None:
+        """The stored head; ``None`` where somebody removed it."""
+        row = self._connection.execute(sa.select(audit_head)).one_or_none()
+        return None if row is None else Head(row.seq, row.digest)
+
+    def search(self, limit: int = 20, **filters: str) -> Sequence[AuditRow]:
+        """See ``AuditTrail.search``. Raises ``TypeError`` for an unknown filter."""
+        self.flush()
+        query = sa.select(audit).order_by(audit.c.seq.desc()).limit(limit)
+        for name, wanted in filters.items():
+            query = query.where(_condition(name, wanted))
+        return [read(row) for row in self._connection.execute(query)]
+
+    def rows(self) -> Iterator[AuditRow]:
+        """See ``AuditTrail.rows``."""
+        self.flush()
+        query = sa.select(audit).order_by(audit.c.seq)
+        options = {"yield_per": BATCH}
+        with self._connection.execute(query, execution_options=options) as result:
+            for row in result:
+                yield read(row)
+
+    def verify(self, anchors: Sequence[Head] = ()) -> Verdict:
+        """Whether the trail is whole; see ``audit.verify``. Use it in a ``read``."""
+        return verify(self.rows(), self.head(), anchors)
+
+
+def _condition(name: str, wanted: str) -> sa.ColumnElement[bool]:
+    match name:
+        case "target":
+            return _either(wanted)
+        case "deployment_id":
+            return audit.c.deployment_id == wanted
+        case "actor":
+            return audit.c.actor_id == wanted
+        case "action":
+            return audit.c.action.startswith(wanted, autoescape=True)
+        case _:
+            raise TypeError(f"The audit trail cannot be filtered by {name!r}.")
+
+
+def _either(wanted: str) -> sa.ColumnElement[bool]:
+    """``service/environment``, or ``service/`` or ``/environment`` alone."""
+    service, _, environment = wanted.partition("/")
+    if service and environment:
+        return audit.c.target == wanted
+    if service:
+        return audit.c.target.startswith(f"{service}/", autoescape=True)
+    return audit.c.target.endswith(f"/{environment}", autoescape=True)
+
+
+def _values(row: AuditRow) -> dict[str, object]:
+    entry = row.entry
+    return {
+        "seq": row.seq,
+        "at": moment(row.at),
+        "actor_id": entry.actor.id,
+        "actor_name": entry.actor.name,
+        "action": entry.action,
+        "decision": entry.decision,
+        "target": entry.target,
+        "deployment_id": entry.deployment_id,
+        "from_digest": entry.from_digest,
+        "to_digest": entry.to_digest,
+        "reason": entry.reason,
+        "reason_code": entry.reason_code,
+        "request_id": entry.request_id,
+        "detail": compact(entry.detail),
+        "previous": row.previous,
+        "digest": row.digest,
+    }
+
+
+def read(row: sa.Row[tuple[object, ...]]) -> AuditRow:
+    """A stored row. One that was tampered with into nonsense reads as something that is not sound."""
+    columns = row._mapping  # noqa: SLF001 - the public name of SQLAlchemy's row as a mapping
+    return AuditRow(
+        columns["seq"],
+        _moment(columns["at"]),
+        AuditEntry(
+            actor=Person(columns["actor_id"], columns["actor_name"]),
+            action=columns["action"],
+            decision=columns["decision"],
+            target=columns["target"],
+            deployment_id=columns["deployment_id"],
+            from_digest=columns["from_digest"],
+            to_digest=columns["to_digest"],
+            reason=columns["reason"],
+            reason_code=columns["reason_code"],
+            request_id=columns["request_id"],
+            detail=_detail(columns["detail"]),
+        ),
+        columns["previous"],
+        columns["digest"],
+    )
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return read_moment(text)
+    except (TypeError, ValueError):
+        return datetime.min.replace(tzinfo=UTC)
+
+
+def _detail(text: str) -> dict[str, str]:
+    try:
+        detail = json.loads(text)
+    except (TypeError, ValueError):
+        return {"unreadable": str(text)}
+    whole = isinstance(detail, dict) and compact(detail) == text
+    return detail if whole else {"unreadable": str(text)}
+
+
+__all__ = ["GENESIS", "Trail", "read"]
