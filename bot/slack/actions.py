@@ -70,7 +70,7 @@ class Actions:
     def _run(
         self, asked: Asked, clicked: Mapping[str, Any], body: Mapping[str, Any]
     ) -> Message | None:
-        action = Action(clicked["action_id"])
+        action = _known(str(clicked["action_id"]))
         if action in self.others:
             return self.others[action](asked, {**clicked, "view": body.get("view") or {}})
         handle = Handle.load(str(clicked.get("value") or ""))
@@ -94,6 +94,17 @@ class Actions:
         asked = _where_opened(asked, Handle.load(str(view.get("private_metadata") or "")))
         command = OpenRollbackForm(Target(service, environment))
         self.answers.afterwards(asked, lambda: self.forms.fill(str(view["id"]), command, asked))
+
+
+def _known(action_id: str) -> Action:
+    try:
+        return Action(action_id)
+    except ValueError:
+        raise UserError(
+            "This button was made by another version of Quarterdeck.",
+            reason_code="STALE_BUTTON",
+            hint="Type the command instead.",
+        ) from None
 
 
 def _target(handle: Handle) -> Target | None:

@@ -21,7 +21,7 @@ from bot.slack.forms import Forms
 from bot.slack.listeners import Listeners
 from bot.slack.people import Home
 from bot.slack.requests import from_home
-from bot.slack.views.ids import Action, Form
+from bot.slack.views.ids import Form
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +62,8 @@ def _listen(app: App, edge: Edge) -> None:
     app.event("user_change")(typed.user_changed)
     app.event("subteam_members_changed")(typed.groups_changed)
     app.event("subteam_updated")(typed.groups_changed)
-    app.action(re.compile("|".join(Action)))(clicked.clicked)
+    # Any id: buttons of older versions stay in old messages, and deserve an answer.
+    app.action(re.compile("."))(clicked.clicked)
     for form in (Form.DEPLOY, Form.ROLLBACK, Form.REJECT):
         app.view(form.value)(forms.submitted)
     app.view_closed(re.compile("|".join(Form)))(_closed)

@@ -43,7 +43,7 @@ class Directory(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SlackSettings:
     """``patience`` is how long, in seconds, Slack waits for an answer; it gives up at 3."""
 
