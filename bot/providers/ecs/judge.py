@@ -295,7 +295,9 @@ def _events(
     began = _began(service, deployment, watch)
     if began is None:
         return watch.reasons
-    told = sorted((each for each in service.events if each.at >= began), key=lambda each: each.at)
+    # ECS lists the newest first, also among those of one moment.
+    recent = [each for each in reversed(service.events) if each.at >= began]
+    told = sorted(recent, key=lambda each: each.at)
     lines = dict.fromkeys(each.message for each in told)
     kept = tuple(lines)[-max(1, QUOTED - len(watch.reasons)) :]
     return (*watch.reasons, *kept)

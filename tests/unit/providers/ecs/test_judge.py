@@ -217,6 +217,12 @@ def test_events_are_those_of_our_time_once_each_oldest_first() -> None:
     )
 
 
+def test_events_of_one_moment_keep_ecs_order() -> None:
+    told = (event(10, "third"), event(10, "second"), event(10, "first"))
+    observed = judge(replace(ROLLING, events=told), None, WATCH)
+    assert [line.rpartition(" ")[2] for line in observed.events] == ["first", "second", "third"]
+
+
 def test_events_are_bounded_to_the_newest() -> None:
     told = tuple(event(n, f"event {n}") for n in range(2, 90))
     observed = judge(replace(ROLLING, events=told), None, WATCH)
