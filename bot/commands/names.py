@@ -44,7 +44,9 @@ def find_service(line: Line, word: Token) -> str:
     if found:
         raise _ambiguous(word, found)
     words = _spellings(line.catalog.services)
-    guess = nearest(word.text, [*words, *(verbs(line.spec.slash) if not line.spec.verb else ())])
+    if not line.spec.verb and word.start == 0 and line.text[word.end :][:1] in {"", " "}:
+        words += verbs(line.spec.slash)  # the first word may be a verb with a slip in it
+    guess = nearest(word.text, words)
     also = is_environment(line.catalog, word.text)
     raise mistake(
         Mistake.UNKNOWN_SERVICE,

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.model.catalog import People, Policy
+from bot.model.deployment import Lock, Requester
+from bot.policy.decision import Allowed, Verdict
+from bot.policy.holds import (
+    may_freeze,
+    may_lock,
+    may_pause,
+    may_resume,
+    may_unfreeze,
+    may_unlock,
+)
+from bot.policy.roles import abilities
+from tests.unit.policy.policy_cases import (
+    APPROVER,
+    BOT,
+    DEPLOYER,
+    HOLD,
+    LOCK,
+    NOBODY,
+    OUTSIDER,
+    POLICY,
+    RESPONDER,
+    somebody,
+)
+
+OWN = replace(LOCK, owner=DEPLOYER.person)
+OTHER = Policy(deployers=People(users=("UXX",)), approvers=People(users=("UXX",)))
+EMPTY = Policy()
+
+
+def code(verdict: Verdict) -> str:
+    if isinstance(verdict, Allowed):
+        return "allowed"
+    (reason,) = verdict.reasons
+    assert reason.text
+    assert reason.what_to_do
+    return str(reason.code)
+
+
+@pytest.mark.parametrize(
+    ("person", "lock", "freeze", "pause"),
+    [
+        (DEPLOYER, "allowed", "NOT_ALLOWED", "NOT_ALLOWED"),
+        (APPROVER, "allowed", "allowed", "allowed"),
+        (RESPONDER, "allowed", "allowed", "allowed"),
+        (NOBODY, "NOT_ALLOWED", "NOT_ALLOWED", "NOT_ALLOWED"),
+        (OUTSIDER, "OUTSIDER", "OUTSIDER", "OUTSIDER"),
+        (BOT, "allowed", "NOT_ALLOWED", "NOT_ALLOWED"),
+    ],
+)
+def test_who_may_hold(person: Requester, lock: str, freeze: str, pause: str) -> None:
+    assert code(may_lock([POLICY], person)) == lock
+    assert code(may_freeze([POLICY], person)) == code(may_unfreeze([POLICY], person)) == freeze
+    assert code(may_pause([POLICY], person)) == code(may_resume([POLICY], person)) == pause
+
+
+@pytest.mark.parametrize(
+    ("person", "lock", "expected"),
+    [
+        (DEPLOYER, OWN, "allowed"),
+        (somebody("U01"), OWN, "allowed"),
+        (replace(DEPLOYER, outsider=True), OWN, "OUTSIDER"),
+        (DEPLOYER, LOCK, "NOT_ALLOWED"),
+        (DEPLOYER, HOLD, "NOT_ALLOWED"),
+        (APPROVER, LOCK, "allowed"),
+        (RESPONDER, HOLD, "allowed"),
+        (NOBODY, LOCK, "NOT_ALLOWED"),
+        (BOT, LOCK, "NOT_ALLOWED"),
+    ],
+)
+def test_who_may_unlock(person: Requester, lock: Lock, expected: str) -> None:
+    assert code(may_unlock([POLICY], person, lock)) == expected
+
+
+def test_a_hold_over_several_targets_takes_a_role_in_each_that_names_anybody() -> None:
+    assert code(may_lock([POLICY, EMPTY], DEPLOYER)) == "allowed"
+    assert code(may_lock([POLICY, OTHER], DEPLOYER)) == "NOT_ALLOWED"
+    assert code(may_freeze([POLICY, OTHER], APPROVER)) == "NOT_ALLOWED"
+    assert code(may_freeze([EMPTY], APPROVER)) == "NOT_ALLOWED"
+    assert code(may_lock([], DEPLOYER)) == "NOT_ALLOWED"
+
+
+def test_the_brake_is_reached_by_the_overseers_of_anything() -> None:
+    assert code(may_pause([OTHER, POLICY], APPROVER)) == "allowed"
+    assert code(may_pause([OTHER], APPROVER)) == "NOT_ALLOWED"
+
+
+def test_abilities_are_what_whoami_lists() -> None:
+    assert abilities(POLICY, DEPLOYER) == ("deploy", "roll back", "lock")
+    assert abilities(POLICY, APPROVER) == ("approve", "roll back", "lock", "freeze and pause")
+    assert abilities(POLICY, RESPONDER)[-1] == "override freezes"
+    assert abilities(POLICY, NOBODY) == abilities(POLICY, OUTSIDER) == ()
+    assert abilities(POLICY, BOT) == ("deploy", "roll back", "lock")
