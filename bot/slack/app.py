@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from slack_bolt import Ack, App, BoltResponse
+from slack_bolt import Ack, App, BoltContext, BoltResponse
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
@@ -20,7 +20,6 @@ from bot.slack.execution import InlineExecutor
 from bot.slack.forms import Forms
 from bot.slack.listeners import Listeners
 from bot.slack.people import Home
-from bot.slack.requests import from_home
 from bot.slack.views.ids import Form
 
 log = structlog.get_logger(__name__)
@@ -86,10 +85,14 @@ def _authorized(home: Home) -> AuthorizeResult:
 def _only_from(home: Home) -> Callable[..., BoltResponse | None]:
     """A request of another workspace is refused before anything is read from it."""
 
-    def check(body: dict[str, Any], next_: Callable[[], BoltResponse]) -> BoltResponse | None:
-        if from_home(body, home):
+    def check(
+        body: dict[str, Any], context: BoltContext, next_: Callable[[], BoltResponse]
+    ) -> BoltResponse | None:
+        # Bolt finds the workspace that the app is installed in, also in shared channels, where
+        # the request may come from a person of another one: those are outsiders, see people.py.
+        if home.includes(context.team_id or "", context.enterprise_id or ""):
             return next_()
-        log.warning("foreign_workspace_refused", team=str(body.get("team_id"))[:20])
+        log.warning("foreign_workspace_refused", team=str(context.team_id)[:20])
         if "command" in body:
             said = {"response_type": "ephemeral", "text": FOREIGN}
             return BoltResponse(status=200, body=said)

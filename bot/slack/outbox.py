@@ -229,9 +229,11 @@ class Deliverer:
         place = self._next_place(outgoing)
         if place is None:
             self._later(delivery, gone)
-        else:
-            log.warning("card_moved", deployment_id=delivery.deployment_id, why=gone.message)
-            self._deliveries.move(delivery, place)
+            return False
+        if delivery.key != CARD:
+            return self._alone(outgoing, place)
+        log.warning("card_moved", deployment_id=delivery.deployment_id, why=gone.message)
+        self._deliveries.move(delivery, place)
         return False
 
     def _next_place(self, outgoing: Outgoing) -> str | None:
@@ -254,9 +256,13 @@ class Deliverer:
         if delivery.thread_ts is None:
             self._later(delivery, gone)
             return False
+        return self._alone(outgoing, delivery.channel)
+
+    def _alone(self, outgoing: Outgoing, channel: str) -> bool:
+        """A note whose thread cannot be reached stands alone, and names its deployment."""
+        delivery = replace(outgoing.delivery, channel=channel, thread_ts=None)
         note = thread_note(outgoing.facts.deployment, delivery.text, alone=True)
-        alone = replace(outgoing, delivery=replace(delivery, thread_ts=None), message=note)
-        return self._send(alone)
+        return self._send(replace(outgoing, delivery=delivery, message=note))
 
 
 def _method(delivery: Delivery) -> str:

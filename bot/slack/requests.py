@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.slack.messenger import Place
-from bot.slack.people import Home
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +72,3 @@ def by_event(body: Mapping[str, Any]) -> Asked:
     )
     team = str(event.get("user_team") or event.get("source_team") or event.get("team") or "")
     return Asked(_key("event", str(body["event_id"])), place, team)
-
-
-def from_home(body: Mapping[str, Any], home: Home) -> bool:
-    """Whether the request comes from our workspace, or our organisation; nameless ones do not."""
-    team = body.get("team_id") or (body.get("team") or {}).get("id") or ""
-    if not team:
-        # Interactions of an app that is installed for a whole organisation have no team.
-        team = (body.get("user") or {}).get("team_id") or ""
-    enterprise = body.get("enterprise_id") or (body.get("enterprise") or {}).get("id") or ""
-    return home.includes(str(team), str(enterprise))

@@ -49,7 +49,7 @@ class FakeDeliveries:
             raise self.fault
         due = [one for one in self.rows.values() if self._due(one, now)]
         due.sort(key=lambda one: (one.deployment_id not in self.settled, one.id))
-        return [replace(one, thread_ts=self._card_ts(one)) for one in due[:limit]]
+        return [self._in_thread(one) for one in due[:limit]]
 
     def attempting(self, delivery: Delivery, now: datetime) -> None:
         row = self.rows[delivery.id]
@@ -72,13 +72,20 @@ class FakeDeliveries:
         self.rows[delivery.id] = replace(row, channel=channel, ts=None, attempted_at=None)
         self.due_at.pop(delivery.id, None)
 
+    def _in_thread(self, one: Delivery) -> Delivery:
+        """A message in a thread goes where the card is."""
+        if one.key == "card":
+            return one
+        return replace(one, thread_ts=self._card_ts(one), channel=self._card(one).channel)
+
     def _due(self, one: Delivery, now: datetime) -> bool:
         waits = one.key != "card" and self._card_ts(one) is None
         behind = self.shown.get(one.id, 0) < one.wanted
         return behind and not waits and self.due_at.get(one.id, now) <= now
 
     def _card_ts(self, one: Delivery) -> str | None:
-        if one.key == "card":
-            return None
+        return None if one.key == "card" else self._card(one).ts
+
+    def _card(self, one: Delivery) -> Delivery:
         cards = (row for row in self.rows.values() if row.key == "card")
-        return next((row.ts for row in cards if row.deployment_id == one.deployment_id), None)
+        return next(row for row in cards if row.deployment_id == one.deployment_id)

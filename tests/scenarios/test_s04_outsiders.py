@@ -56,6 +56,25 @@ def test_an_outsider_in_a_shared_channel_reaches_intake_as_one_and_is_refused_pr
     assert "OUTSIDER" in json.dumps([block.to_dict() for block in said.blocks])
 
 
+def test_in_a_shared_channel_it_counts_where_the_app_is_installed(workspace: Slack) -> None:
+    event = {
+        "type": "app_mention",
+        "user": "U0STRANGER",
+        "user_team": "T0THEIRS",
+        "text": "<@U0BOT> queue",
+        "channel": "C1",
+    }
+    body = {
+        "type": "event_callback",
+        "team_id": "T0THEIRS",
+        "authorizations": [{"team_id": "T0HOME", "enterprise_id": None}],
+        "event_id": "Ev1",
+        "event": event,
+    }
+    assert workspace.signed(json.dumps(body), "application/json").status == 200
+    assert workspace.people.asked == [("U0STRANGER", "C1", "T0THEIRS")]
+
+
 def test_rights_are_looked_up_on_every_click(workspace: Slack) -> None:
     workspace.click(Action.APPROVE, HANDLE.dump(), trigger_id="1")
     workspace.click(Action.APPROVE, HANDLE.dump(), trigger_id="2")

@@ -111,6 +111,17 @@ def test_a_note_whose_thread_is_gone_stands_alone_and_names_its_deployment() -> 
     assert note.text == "backend-production-7: A task was stopped."
 
 
+def test_a_note_for_an_archived_channel_finds_its_reader_elsewhere() -> None:
+    outbox = Outbox(announce_in="C0OPS")
+    outbox.owe_card()
+    outbox.deliver()
+    outbox.deliveries.owe("backend-production-7", "event:1", text="A task was stopped.")
+    outbox.messenger.gone = {"C1"}
+    outbox.deliver(passes=5, seconds=1)
+    (note,) = outbox.messenger.in_channel("C0OPS")
+    assert note.text == "backend-production-7: A task was stopped."
+
+
 def test_a_card_that_slack_refuses_is_told_in_a_sentence() -> None:
     outbox = Outbox()
     outbox.owe_card()
