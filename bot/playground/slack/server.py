@@ -176,7 +176,7 @@ class Server:
         self._listener = _Listener(("127.0.0.1", port or self.port), self._handler)
         self.port = self._listener.server_address[1]
         self._thread = threading.Thread(
-            target=self._listener.serve_forever, args=(0.05,), name="stand-in Slack", daemon=True
+            target=self._listener.serve_forever, args=(0.01,), name="stand-in Slack", daemon=True
         )
         self._thread.start()
         return f"http://127.0.0.1:{self.port}"
