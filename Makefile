@@ -16,7 +16,7 @@ $(READY): pyproject.toml uv.lock
 	  { echo "Quarterdeck needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv sync --quiet --locked --active --inexact
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv sync --quiet --locked --active --inexact --compile-bytecode
 	@touch $@
 
 setup: $(READY) ## Make .venv with everything that uv.lock pins

@@ -45,7 +45,7 @@ def main() -> None:
 def run() -> None:
     """Run the bot: Slack, rollouts and all, in one process."""
     from bot.app import run_bot  # noqa: PLC0415 - the engine is not loaded to print a help text
-    from bot.settings import load_settings  # noqa: PLC0415
+    from bot.settings.start import load_settings  # noqa: PLC0415
 
     raise typer.Exit(run_bot(load_settings(), front=True))
 
@@ -54,7 +54,7 @@ def run() -> None:
 def worker() -> None:
     """Carry out rollouts only, beside a running bot. Needs PostgreSQL."""
     from bot.app import run_bot  # noqa: PLC0415 - see run
-    from bot.settings import load_settings  # noqa: PLC0415
+    from bot.settings.start import load_settings  # noqa: PLC0415
 
     raise typer.Exit(run_bot(load_settings(), front=False))
 
@@ -62,9 +62,15 @@ def worker() -> None:
 @app.command()
 def demo(
     *,
-    tour: Annotated[bool, typer.Option("--tour", help="Play the tour by itself, then stop.")] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep database and logs afterwards.")] = False,
-    port: Annotated[int | None, typer.Option(help="The bot's port; any free one by default.")] = None,
+    tour: Annotated[
+        bool, typer.Option("--tour", help="Play the tour by itself, then stop.")
+    ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep database and logs afterwards.")
+    ] = False,
+    port: Annotated[
+        int | None, typer.Option(help="The bot's port; any free one by default.")
+    ] = None,
 ) -> None:
     """Try everything on this machine: stand-ins for Slack and AWS, no account needed."""
     from bot.playground.launch import demo as play  # noqa: PLC0415 - the bot never loads the playground
@@ -76,10 +82,14 @@ def demo(
 def check(
     path: CatalogPath = None,
     *,
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema instead.")] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema instead.")
+    ] = False,
 ) -> None:
     """Check the catalog and print every problem at once, with file, line and path."""
-    from bot.settings import catalog_path, check_catalog, json_schema  # noqa: PLC0415 - see run
+    from bot.settings.catalog_file import check as check_catalog  # noqa: PLC0415 - see run
+    from bot.settings.catalog_file import json_schema  # noqa: PLC0415
+    from bot.settings.start import catalog_path  # noqa: PLC0415
 
     if schema:
         Console(width=200).print_json(json.dumps(json_schema()))
@@ -93,7 +103,7 @@ def check(
 def doctor() -> None:
     """Look at everything the bot depends on, and say what to do about what is wrong."""
     from bot.doctor import examine  # noqa: PLC0415 - see run
-    from bot.settings import load_settings  # noqa: PLC0415
+    from bot.settings.start import load_settings  # noqa: PLC0415
 
     raise typer.Exit(examine(load_settings(), Console()))
 

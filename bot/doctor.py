@@ -13,22 +13,26 @@ from rich.table import Table
 from bot.app import Outside, connect
 from bot.model.errors import QuarterdeckError
 from bot.model.rollout import Finding, Grade
-from bot.settings import Settings
+from bot.settings.start import Configuration
 from bot.slack.examination import examine_slack
 from bot.store.migrate import current, head
 from bot.store.session import make_engine
 
-MARKS = {Grade.OK: "[green]ok[/]", Grade.WARNING: "[yellow]warning[/]", Grade.ERROR: "[red]error[/]"}
+MARKS = {
+    Grade.OK: "[green]ok[/]",
+    Grade.WARNING: "[yellow]warning[/]",
+    Grade.ERROR: "[red]error[/]",
+}
 
 
-def examine(settings: Settings, console: Console) -> int:
+def examine(configuration: Configuration, console: Console) -> int:
     """Print the table; 1 when something is broken, 0 when at most warnings were found."""
-    outside = connect(settings)
+    outside = connect(configuration.settings)
     findings: list[Finding] = []
     table = Table(title="quarterdeck doctor", title_justify="left", show_lines=False)
     for column in ("what", "", "found", "what to do"):
         table.add_column(column, overflow="fold")
-    for finding in all_findings(settings, outside):
+    for finding in all_findings(configuration, outside):
         findings.append(finding)
         table.add_row(finding.subject, MARKS[finding.grade], finding.found, finding.advice)
     console.print(table)
@@ -38,12 +42,12 @@ def examine(settings: Settings, console: Console) -> int:
     return 1 if broken else 0
 
 
-def all_findings(settings: Settings, outside: Outside) -> Iterator[Finding]:
+def all_findings(configuration: Configuration, outside: Outside) -> Iterator[Finding]:
     """Slack, the database, AWS, then every target of the catalog."""
     yield from guarded("Slack", lambda: examine_slack(outside.slack))
-    yield from guarded("database", lambda: [database(settings)])
-    yield from guarded("AWS", lambda: identities(settings, outside))
-    for spec in settings.catalog.targets:
+    yield from guarded("database", lambda: [database(configuration)])
+    yield from guarded("AWS", lambda: identities(configuration, outside))
+    for spec in configuration.catalog.current().targets:
         yield from guarded(str(spec.key), lambda spec=spec: outside.rollouts.examine(spec))  # type: ignore[misc]
 
 
@@ -55,9 +59,9 @@ def guarded(subject: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Fin
         yield Finding(subject, Grade.ERROR, fault.message, fault.hint)
 
 
-def database(settings: Settings) -> Finding:
+def database(configuration: Configuration) -> Finding:
     """Whether the database can be reached and is at the newest revision."""
-    engine = make_engine(settings.database_url)
+    engine = make_engine(configuration.settings.database_url.get_secret_value())
     try:
         revision = current(engine)
     finally:
@@ -65,12 +69,16 @@ def database(settings: Settings) -> Finding:
     if revision == head():
         return Finding("database", Grade.OK, f"{engine.dialect.name}, revision {revision}")
     found = f"{engine.dialect.name}, revision {revision or 'none'}; newest is {head()}"
-    return Finding("database", Grade.WARNING, found, "`quarterdeck migrate`, or just start the bot.")
+    return Finding(
+        "database", Grade.WARNING, found, "`quarterdeck migrate`, or just start the bot."
+    )
 
 
-def identities(settings: Settings, outside: Outside) -> Iterator[Finding]:
+def identities(configuration: Configuration, outside: Outside) -> Iterator[Finding]:
     """Who AWS says we are, once per role and region."""
-    places = sorted({(spec.ecs.region, spec.ecs.role or "") for spec in settings.catalog.targets})
+    places = sorted(
+        {(spec.ecs.region, spec.ecs.role or "") for spec in configuration.catalog.current().targets}
+    )
     for region, role in places:
         arn = outside.clients.identity(region, role or None)
         yield Finding(f"AWS {region}", Grade.OK, f"acting as {arn}")

@@ -147,7 +147,7 @@ class Deploys:
             request_id=ask.request_id,
             approvals_needed=waits.approvals if waits else 0,
             expires_at=now + waits.expires_after if waits else None,
-            overridden_freeze=" ".join(decision.notes) if candidate.override_freeze else "",
+            overridden_freeze=decision.overridden_freeze,
         )
         tx.deployments.add(deployment)
         if deployment.expires_at is not None:

@@ -6,6 +6,7 @@ branch may have moved, an approver may have left, somebody may have deployed by 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -23,7 +24,7 @@ from bot.model.deployment import (
 from bot.model.errors import Misconfigured, Transient
 from bot.model.ports import Transaction
 from bot.model.rollout import Live
-from bot.policy.decide import Denied, decide
+from bot.policy.decide import Denied, approvals_needed, decide
 from bot.policy.votes import tally
 from bot.workflows.ending import Ending, settle
 from bot.workflows.facts import Asked, gather, groups_of
@@ -89,9 +90,7 @@ class Beginning:
             votes = tx.votes.on(deployment.id)
         return Fresh(spec, live, there, self._members(deployment, votes))
 
-    def _members(
-        self, deployment: Deployment, votes: tuple[Vote, ...] | list[Vote]
-    ) -> dict[str, frozenset[str]]:
+    def _members(self, deployment: Deployment, votes: Sequence[Vote]) -> dict[str, frozenset[str]]:
         members = groups_of(self._parts.groups, votes, fresh=True)
         asker = deployment.requester.id
         if asker not in members:
@@ -125,7 +124,7 @@ class Beginning:
             deployment.kind,
             deployment.target,
             requester,
-            deployment.reason or deployment.overridden_freeze,
+            deployment.reason,
             override_freeze=bool(deployment.overridden_freeze),
         )
         decision = decide(gather(tx, self._parts.catalog(), asked, now))
@@ -138,9 +137,8 @@ class Beginning:
         """The approvals again: only those of people who are approvers now."""
         catalog: Catalog = self._parts.catalog()
         policy = catalog.policy_of(deployment.target)
-        needed = max(
-            policy.approvals, deployment.approvals_needed, 1 if deployment.requester_is_bot else 0
-        )
+        asker = Requester(deployment.requester, is_bot=deployment.requester_is_bot)
+        needed = max(approvals_needed(policy, asker), deployment.approvals_needed)
         if needed == 0:
             return None
         subject = replace(deployment, approvals_needed=needed)

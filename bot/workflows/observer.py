@@ -88,7 +88,10 @@ class Observer:
         spec = self._parts.catalog().spec(deployment.target)
         if spec is None or deployment.revision is None:
             return None
-        return spec, Watched(deployment.id, deployment.revision, deployment.handle or None)
+        watched = Watched(
+            deployment.id, deployment.revision, deployment.handle or None, deployment.started_at
+        )
+        return spec, watched
 
     def _record(self, before: Deployment, seen: Observation) -> bool:
         """Write what is new; the fence keeps a replica that lost its lease from writing."""

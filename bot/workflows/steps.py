@@ -198,7 +198,12 @@ class Steps:
     def _last_look(self, deployment: Deployment) -> Ending:
         spec = self._spec(deployment)
         minutes = int(spec.timeout.total_seconds() // 60)
-        watched = Watched(deployment.id, deployment.revision or "", deployment.handle or None)
+        watched = Watched(
+            deployment.id,
+            deployment.revision or "",
+            deployment.handle or None,
+            deployment.started_at,
+        )
         try:
             seen = self._parts.rollouts.observe([(spec, watched)]).get(deployment.id)
         except QuarterdeckError as fault:

@@ -1,0 +1,271 @@
+"""The composition root: the only module that knows every part, and the order of their lives."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Event
+from uuid import uuid4
+
+import sqlalchemy as sa
+import structlog
+from slack_sdk import WebClient
+
+from bot.intake.front_door import Intake
+from bot.model.errors import Misconfigured, Transient, Unreachable
+from bot.model.ports import Groups
+from bot.providers.aws_session import AwsClients
+from bot.providers.ecr import EcrRegistry
+from bot.providers.ecs.rollouts import EcsRollouts
+from bot.settings.environment import Settings
+from bot.settings.start import Configuration
+from bot.slack.app import make_app
+from bot.slack.courier import Courier
+from bot.slack.edge import Edge, SlackSettings
+from bot.slack.execution import Bench
+from bot.slack.http import Probes, Server, make_wsgi, serve
+from bot.slack.outbox import Deliverer, Route
+from bot.slack.people import Home, People, sign_in
+from bot.slack.socket import SocketEdge
+from bot.slack.web import WebDesk, WebMessenger, web_client
+from bot.store.database import Database
+from bot.store.outbox import OutboxDeliveries
+from bot.store.migrate import upgrade
+from bot.store.replicas import ReplicaLeases
+from bot.store.session import make_engine
+from bot.store.single import only_process
+from bot.telemetry.logs import adopt_engine_logs, configure
+from bot.telemetry.metrics import Metrics
+from bot.workflows.engine import Engine
+from bot.workflows.keeper import Keeper
+from bot.workflows.observer import Observer
+from bot.workflows.parts import Parts
+from bot.workflows.steps import Steps
+
+log = structlog.get_logger(__name__)
+
+#: Threads that answer Slack; each waits for the database or for AWS most of its time.
+THREADS = 24
+#: The id of the only process on a SQLite file: a restart goes on with its own work at once.
+ONLY = "only"
+#: Exit code of a replica whose work another one has taken over.
+FENCED = 75
+#: Seconds between tries to reach Slack at the start.
+KNOCK = 2.0
+
+
+class SystemClock:
+    """The port ``Clock`` over the machine's clock."""
+
+    def now(self) -> datetime:
+        """The current time in UTC."""
+        return datetime.now(UTC)
+
+
+class LateGroups:
+    """``Groups`` before Slack has been reached: ambiguous membership is no membership."""
+
+    def __init__(self) -> None:
+        self.people: Groups | None = None
+
+    def of(self, person_id: str, *, fresh: bool = False) -> frozenset[str]:
+        """As the port, and ``Unreachable`` until the bot has signed in."""
+        if self.people is None:
+            raise Unreachable("Slack has not been reached yet, so user groups are not known.")
+        return self.people.of(person_id, fresh=fresh)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The adapters to the outside world, made once; nothing is called by making them."""
+
+    clients: AwsClients
+    rollouts: EcsRollouts
+    registry: EcrRegistry
+    slack: WebClient
+
+
+def connect(settings: Settings) -> Outside:
+    """Clients for everything outside."""
+    clients = AwsClients()
+    slack = web_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
+    return Outside(clients, EcsRollouts(clients), EcrRegistry(clients), slack)
+
+
+class Bot:
+    """One process. ``start`` brings the parts up in order, ``close`` takes them down in reverse."""
+
+    def __init__(self, configuration: Configuration, *, front: bool) -> None:
+        self._settings = configuration.settings
+        self._catalog = configuration.catalog
+        self._front = front
+        self._stack = ExitStack()
+        self._clock = SystemClock()
+        self._groups = LateGroups()
+        self._outside = connect(self._settings)
+        self._wrong: Callable[[], tuple[str, ...]] = lambda: ("The bot is starting.",)
+        self.stopping = Event()
+        self.server: Server | None = None
+
+    def start(self) -> None:
+        """Database, engine and observer first: what runs goes on even while Slack is away."""
+        engine = make_engine(self._settings.database_url.get_secret_value())
+        self._stack.callback(engine.dispose)
+        replica = self._identify(engine)
+        upgrade(engine)
+        database = Database(engine, self._clock)
+        parts = Parts(
+            database,
+            self._outside.registry,
+            self._outside.rollouts,
+            self._groups,
+            self._clock,
+            self._catalog.current,
+            replica,
+        )
+        self._work(engine, parts)
+        home = self._knock()
+        if home is not None:
+            self._listen(database, engine, parts, home)
+
+    def _identify(self, engine: sa.Engine) -> str:
+        if engine.dialect.name != "sqlite":
+            return f"replica-{uuid4().hex[:12]}"
+        if not self._front:
+            raise Misconfigured(
+                "A worker needs PostgreSQL: SQLite serves one process only.",
+                hint="Set DATABASE_URL to a PostgreSQL database for the bot and its workers.",
+            )
+        self._stack.enter_context(only_process(engine))
+        return ONLY
+
+    def _work(self, engine: sa.Engine, parts: Parts) -> None:
+        """What carries out rollouts. Closed in reverse: the lease is given up last."""
+        if parts.replica != ONLY:
+            keeper = Keeper(parts, ReplicaLeases(engine, self._clock), self._fenced)
+            keeper.start()
+            self._stack.callback(keeper.stop)
+        durable = Engine(engine, parts.replica, Steps(parts))
+        durable.launch()
+        adopt_engine_logs()
+        self._stack.callback(durable.close)
+        observer = Observer(parts)
+        observer.start()
+        self._stack.callback(observer.stop)
+        log.info("took up work", replica=parts.replica)
+
+    def _knock(self) -> Home | None:
+        """Sign in to Slack, as often as it takes; ``None`` when the bot is stopped meanwhile."""
+        while not self.stopping.is_set():
+            try:
+                return sign_in(self._outside.slack)
+            except Transient as fault:
+                log.warning("slack cannot be reached yet", error=fault.message)
+                self.stopping.wait(KNOCK)
+        return None
+
+    def _listen(self, database: Database, engine: sa.Engine, parts: Parts, home: Home) -> None:
+        people = People(self._outside.slack, self._clock, home)
+        self._groups.people = people
+        if not self._front:
+            return
+        intake = Intake(parts)
+        courier = self._courier(engine, intake, parts.replica)
+        bench = Bench(THREADS, SlackSettings.patience)
+        edge = Edge(
+            intake,
+            people,
+            WebDesk(self._outside.slack),
+            self._catalog.current,
+            self._clock,
+            SlackSettings(self._signing_secret(), home),
+            bench,
+        )
+        self._stack.callback(bench.close)
+        self._wrong = lambda: wrong(database, self._catalog.broken, courier.trouble())
+        self._open(edge, database)
+
+    def _courier(self, engine: sa.Engine, intake: Intake, replica: str) -> Courier:
+        deliverer = Deliverer(
+            OutboxDeliveries(engine, self._clock),
+            Route(intake.card, lambda: self._catalog.current().announce_in),
+            WebMessenger(self._outside.slack),
+            self._clock,
+            replica,
+        )
+        courier = Courier(deliverer)
+        courier.start()
+        self._stack.callback(courier.stop)
+        return courier
+
+    def _open(self, edge: Edge, database: Database) -> None:
+        """Open the doors last: whoever comes in finds everything in its place."""
+        app = make_app(edge)
+        token = self._settings.slack_app_token
+        if token is not None:
+            socket = SocketEdge(app, token.get_secret_value(), self._outside.slack)
+            socket.start()
+            self._stack.callback(socket.close)
+        metrics = Metrics(database)
+        probes = Probes(healthz=tuple, readyz=lambda: self._wrong(), metrics=metrics.render)
+        try:
+            self.server = serve(
+                make_wsgi(app, probes), self._settings.host, self._settings.port, THREADS
+            )
+        except OSError as error:
+            raise Misconfigured(
+                f"Port {self._settings.port} cannot be listened on: {error.strerror}.",
+                hint="Stop what listens there, or set PORT to another one.",
+            ) from error
+        self._stack.callback(self.server.close)
+        log.info("ready", port=self.server.port, socket_mode=token is not None)
+
+    def _signing_secret(self) -> str:
+        secret = self._settings.slack_signing_secret
+        # Without one (Socket Mode alone) nobody can sign a request, so none is believed.
+        return secret.get_secret_value() if secret is not None else uuid4().hex
+
+    def _fenced(self) -> None:
+        # Another replica does this one's work by now: nothing may be finished or tidied up here.
+        os._exit(FENCED)
+
+    def close(self) -> None:
+        """Stop taking requests, hand over what runs, and leave."""
+        self.stopping.set()
+        self._stack.close()
+
+
+def wrong(database: Database, broken: object, trouble: str) -> tuple[str, ...]:
+    """What keeps the bot from doing its work, for ``/readyz``."""
+    found = []
+    try:
+        with database.read() as tx:
+            tx.holds.paused()
+    except Unreachable as fault:
+        found.append(fault.message)
+    if broken is not None:
+        log.warning("the catalog file is broken; the last good one stays in force")
+    if trouble:
+        log.warning("outbox in trouble", trouble=trouble)
+        found.append(trouble)
+    return tuple(found)
+
+
+def run_bot(configuration: Configuration, *, front: bool) -> int:
+    """Run until SIGTERM or SIGINT. Returns the exit code."""
+    settings = configuration.settings
+    configure(settings.log_level, settings.quarterdeck_log_format)
+    bot = Bot(configuration, front=front)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: bot.stopping.set())
+    try:
+        bot.start()
+        bot.stopping.wait()
+    finally:
+        bot.close()
+    # Workflows that wait hold threads that would keep the process; all they need is stored.
+    os._exit(0)
