@@ -15,6 +15,7 @@ from bot.commands.values import read_version
 from bot.model.deployment import Target
 from bot.model.errors import QuarterdeckError
 from bot.model.reply import DeployForm, Refused, Reply, RollbackForm
+from bot.policy.reasons import ReasonCode
 from bot.slack.answers import Answers, explain
 from bot.slack.edge import Edge
 from bot.slack.requests import Asked, by_view
@@ -29,16 +30,16 @@ OpenForm = OpenDeployForm | OpenRollbackForm
 
 #: Which input a reason code is about; where the form has it, the message stands under it.
 BLAMED: Mapping[str, Field] = {
-    "UNKNOWN_SERVICE": Field.SERVICES,
-    "UNKNOWN_ENVIRONMENT": Field.ENVIRONMENT,
-    "UNKNOWN_TARGET": Field.ENVIRONMENT,
-    "BAD_VERSION": Field.VERSION,
-    "IMAGE_NOT_FOUND": Field.VERSION,
-    "AMBIGUOUS_VERSION": Field.VERSION,
-    "REASON_REQUIRED": Field.REASON,
-    "TOO_LONG": Field.REASON,
-    "CONTROL_CHARACTER": Field.REASON,
-    "ROLLBACK_TARGET_UNUSABLE": Field.RELEASE,
+    ReasonCode.UNKNOWN_SERVICE: Field.SERVICES,
+    ReasonCode.UNKNOWN_ENVIRONMENT: Field.ENVIRONMENT,
+    ReasonCode.UNKNOWN_TARGET: Field.ENVIRONMENT,
+    ReasonCode.BAD_VERSION: Field.VERSION,
+    ReasonCode.IMAGE_NOT_FOUND: Field.VERSION,
+    ReasonCode.AMBIGUOUS_VERSION: Field.VERSION,
+    ReasonCode.UNKNOWN_VERSION: Field.RELEASE,
+    ReasonCode.RELEASE_UNUSABLE: Field.RELEASE,
+    ReasonCode.TOO_LONG: Field.REASON,
+    ReasonCode.CONTROL_CHARACTER: Field.REASON,
 }
 ERROR = 300  # characters of an error under an input
 HEADINGS: Mapping[str, str] = {
