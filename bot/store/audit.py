@@ -48,7 +48,10 @@ class Damage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``checked`` rows up to ``head`` are sound. ``damage`` at row ``seq`` is the first, if any."""
+    """``checked`` rows are sound. ``damage`` at row ``seq`` is the first, if any.
+
+    ``explanation`` completes "row 7 was changed: ..."; ``head`` is the last row that stood.
+    """
 
     checked: int
     head: Head
@@ -125,7 +128,7 @@ def plain(text: str, limit: int = NAMES) -> str:
 
     Deterministic, and what comes out stays as it is when it goes in again.
     """
-    shown = "".join(_shown(character) for character in text[:limit])
+    shown = "".join(_shown(character) for character in text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
@@ -207,8 +210,7 @@ class _Walk:
         self.head = Head(row.seq, row.digest)
 
     def found(self, damage: Damage, seq: int, explanation: str) -> Verdict:
-        text = f"Row {seq} was {damage.value}: {explanation}."
-        return Verdict(min(self.head.seq, seq - 1), self.head, damage, seq, text)
+        return Verdict(min(self.head.seq, seq - 1), self.head, damage, seq, explanation)
 
     def examine(self, row: AuditRow, following: AuditRow | None) -> Verdict | None:
         """``None`` where the row stands where it belongs."""

@@ -24,7 +24,7 @@ class DatabaseTransaction:
     def __init__(self, connection: sa.Connection, client: DBOSClient, clock: Clock) -> None:
         self.deployments = DeploymentsTable(connection)
         self.votes = VotesTable(connection)
-        self.holds = HoldsTables(connection)
+        self.holds = HoldsTables(connection, clock)
         self.releases = ReleasesTable(connection)
         self.audit = Trail(connection, clock)
         self.outbox = OutboxTable(connection)
@@ -51,4 +51,6 @@ class Database:
     def read(self) -> Iterator[DatabaseTransaction]:
         """See ``Store.read``."""
         with faults(), reading(self._engine) as connection:
-            yield DatabaseTransaction(connection, self._client, self._clock)
+            transaction = DatabaseTransaction(connection, self._client, self._clock)
+            yield transaction
+            transaction.audit.forbid()

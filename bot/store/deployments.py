@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +15,10 @@ from bot.store.tables import counters, deployments
 from bot.store.upsert import insert
 
 _ALIVE = sorted(status.value for status in ACTIVE)
+#: What never changes, or only by ``move`` itself.
+_FIXED = frozenset({"id", "kind", "target", "created_at", "request_id", "status", "version"})
+#: Ids of one target count up; of two requests in one instant the smaller number came first.
+_AGE = (deployments.c.created_at, sa.func.length(deployments.c.id), deployments.c.id)
 #: Running first, then rollbacks, then what waits for its turn, then what waits for people.
 _TURNS = (
     sa.case(
@@ -23,8 +27,7 @@ _TURNS = (
         (deployments.c.kind == Kind.ROLLBACK.value, 1),
         else_=2,
     ),
-    deployments.c.created_at,
-    deployments.c.id,
+    *_AGE,
 )
 
 
@@ -35,7 +38,10 @@ class DeploymentsTable:
         self._connection = connection
 
     def next_id(self, target: Target) -> str:
-        """See ``Deployments.next_id``."""
+        """See ``Deployments.next_id``.
+
+        Counted by what the id begins with: a-b in c and a in b-c share their numbers.
+        """
         prefix = f"{target.service}-{target.environment}"
         counted = (
             insert(self._connection, counters)
@@ -51,21 +57,33 @@ class DeploymentsTable:
             with self._connection.begin_nested():
                 self._connection.execute(sa.insert(deployments).values(columns_of(deployment)))
         except exc.IntegrityError as conflict:
+            if self.get(deployment.id) is not None:
+                raise  # not a repetition, but a number given out twice
             raise self._duplicate(deployment) from conflict
 
     def _duplicate(self, deployment: Deployment) -> UserError:
-        same = [
-            other
-            for other in self.active(deployment.target)
-            if (other.image.digest, other.kind) == (deployment.image.digest, deployment.kind)
-        ]
-        which = (
-            f"{same[0].id} is {same[0].status.value.replace('_', ' ')}" if same else "it is known"
+        same = self._read(
+            _at(deployment.target),
+            deployments.c.kind == deployment.kind.value,
+            sa.or_(
+                deployments.c.request_id == deployment.request_id,
+                sa.and_(
+                    deployments.c.image_digest == deployment.image.digest,
+                    deployments.c.status.in_(_ALIVE),
+                ),
+            ),
         )
+        if not same:
+            return UserError(
+                f"{deployment.image.ref} was on its way to {deployment.target} until a moment ago.",
+                reason_code="DUPLICATE",
+                hint="Ask again.",
+            )
+        known = f"{same[0].id} is {same[0].status.value.replace('_', ' ')}"
         return UserError(
-            f"{deployment.image.ref} is on its way to {deployment.target} already: {which}.",
+            f"{same[0].image.ref} for {deployment.target} was asked for already: {known}.",
             reason_code="DUPLICATE",
-            hint=f"/deploy show {same[0].id} follows it." if same else "/deploy queue lists it.",
+            hint=f"/deploy show {same[0].id} follows it.",
         )
 
     def get(self, deployment_id: str) -> Deployment | None:
@@ -76,7 +94,7 @@ class DeploymentsTable:
     def by_request(self, request_id: str) -> Sequence[Deployment]:
         """See ``Deployments.by_request``."""
         query = sa.select(deployments).where(deployments.c.request_id == request_id)
-        rows = self._connection.execute(query.order_by(deployments.c.created_at, deployments.c.id))
+        rows = self._connection.execute(query.order_by(*_AGE))
         return [deployment_of(row) for row in rows]
 
     def move(self, deployment: Deployment, to: Status, /, **changed: Any) -> Deployment | None:
@@ -90,18 +108,31 @@ class DeploymentsTable:
                 deployments.c.status == deployment.status.value,
                 deployments.c.status.in_(sources),
             )
-            .values(**changes(changed), status=to.value, version=deployments.c.version + 1)
+            .values(**_free(changed), status=to.value, version=deployments.c.version + 1)
             .returning(deployments)
         )
+        if to is not Status.RUNNING:
+            return self._one(update)
         try:
             with self._connection.begin_nested():
-                row = self._connection.execute(update).one_or_none()
+                return self._one(update)
         except exc.IntegrityError:
-            return None
+            return None  # another one runs on this target
+
+    def _one(self, update: sa.Executable) -> Deployment | None:
+        row = self._connection.execute(update).one_or_none()
         return None if row is None else deployment_of(row)
 
     def note(self, deployment_id: str, owner: str | None, /, **changed: Any) -> bool:
-        """See ``Deployments.note``."""
+        """See ``Deployments.note``.
+
+        A new owner counts as a change of state: what the old one decided on an older version then
+        loses its compare-and-set.
+        """
+        flat = _free(changed)
+        if "owner" in flat:
+            passed_on = deployments.c.owner.is_distinct_from(flat["owner"])
+            flat["version"] = deployments.c.version + sa.case((passed_on, 1), else_=0)
         update = sa.update(deployments).where(
             deployments.c.id == deployment_id, deployments.c.status.in_(_ALIVE)
         )
@@ -109,7 +140,7 @@ class DeploymentsTable:
             update = update.where(
                 deployments.c.owner == owner, deployments.c.status == Status.RUNNING.value
             )
-        return self._connection.execute(update.values(**changes(changed))).rowcount == 1
+        return self._connection.execute(update.values(**flat)).rowcount == 1
 
     def active(self, target: Target | None = None) -> Sequence[Deployment]:
         """See ``Deployments.active``."""
@@ -125,18 +156,25 @@ class DeploymentsTable:
         self, target: Target | None, limit: int, service: str | None = None
     ) -> Sequence[Deployment]:
         """See ``Deployments.history``."""
-        newest = (deployments.c.created_at.desc(), deployments.c.id.desc())
+        newest = tuple(part.desc() for part in _AGE)
         of_service = deployments.c.service == service if service else sa.true()
         return self._read(_at(target), of_service, order=newest, limit=limit)
 
     def _read(
         self,
         *conditions: sa.ColumnElement[bool],
-        order: tuple[sa.ColumnElement[Any], ...] = (deployments.c.created_at, deployments.c.id),
+        order: tuple[sa.ColumnElement[Any], ...] = _AGE,
         limit: int | None = None,
     ) -> list[Deployment]:
         query = sa.select(deployments).where(*conditions).order_by(*order).limit(limit)
         return [deployment_of(row) for row in self._connection.execute(query)]
+
+
+def _free(changed: Mapping[str, Any]) -> dict[str, Any]:
+    fixed = changed.keys() & _FIXED
+    if fixed:
+        raise TypeError(f"These are not changed like this: {', '.join(sorted(fixed))}.")
+    return changes(changed)
 
 
 def _at(target: Target | None) -> sa.ColumnElement[bool]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from dbos import DBOSClient, EnqueueOptions
+from dbos import DBOSClient, EnqueueOptions, error
 
 from bot.model.contract import (
     APPLICATION,
@@ -66,7 +66,11 @@ class TransactionalEngine:
         self._client.enqueue_in_transaction(self._connection, options, deployment_id)
 
     def tell(self, deployment_id: str, topic: str, message: Mapping[str, Any], key: str) -> None:
-        """See ``Engine.tell``."""
-        self._client.send_in_transaction(
-            self._connection, deployment_id, dict(message), topic, idempotency_key=key
-        )
+        """See ``Engine.tell``. A deployment that was never enqueued has nobody to wake."""
+        try:
+            with self._connection.begin_nested():
+                self._client.send_in_transaction(
+                    self._connection, deployment_id, dict(message), topic, idempotency_key=key
+                )
+        except error.DBOSNonExistentWorkflowError:
+            return

@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.model.deployment import Ballot, Freeze, Lock, Pause, Person, Vote
-from bot.store.tables import freezes, locks, pauses, votes
+from bot.model.ports import Clock
+from bot.store.tables import deployments, freezes, locks, pauses, votes
 from bot.store.upsert import insert, took
 
 
@@ -20,7 +21,13 @@ class VotesTable:
         self._connection = connection
 
     def cast(self, vote: Vote) -> bool:
-        """See ``Votes.cast``."""
+        """See ``Votes.cast``.
+
+        Locks the deployment first: of two people who vote in the same instant, the second then
+        counts the first one's ballot too, so that the last of N approvals is never missed by both.
+        """
+        one = sa.select(deployments.c.id).where(deployments.c.id == vote.deployment_id)
+        self._connection.execute(one.with_for_update())
         row = {
             "deployment_id": vote.deployment_id,
             "person_id": vote.person.id,
@@ -53,13 +60,14 @@ class VotesTable:
 class HoldsTables:
     """``Holds`` over one transaction. What has run out is replaced as if it were not there."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, clock: Clock) -> None:
         self._connection = connection
+        self._clock = clock
 
     def lock(self, lock: Lock) -> bool:
         """See ``Holds.lock``."""
         row = {"service": lock.service, "environment": lock.environment} | _hold(lock)
-        return self._put(locks, row, ["service", "environment"], lock.since)
+        return self._put(locks, row, ["service", "environment"])
 
     def unlock(self, service: str, environment: str) -> Lock | None:
         """See ``Holds.unlock``."""
@@ -79,7 +87,7 @@ class HoldsTables:
     def freeze(self, freeze: Freeze) -> bool:
         """See ``Holds.freeze``."""
         row = {"environment": freeze.environment} | _hold(freeze)
-        return self._put(freezes, row, ["environment"], freeze.since)
+        return self._put(freezes, row, ["environment"])
 
     def unfreeze(self, environment: str) -> Freeze | None:
         """See ``Holds.unfreeze``."""
@@ -114,14 +122,14 @@ class HoldsTables:
         row = self._connection.execute(sa.select(pauses)).one_or_none()
         return None if row is None else _pause(row)
 
-    def _put(self, table: sa.Table, row: dict[str, Any], key: list[str], now: datetime) -> bool:
+    def _put(self, table: sa.Table, row: dict[str, Any], key: list[str]) -> bool:
         added = (
             insert(self._connection, table)
             .values(row)
             .on_conflict_do_update(
                 index_elements=key,
                 set_={name: value for name, value in row.items() if name not in key},
-                where=sa.and_(table.c.until.is_not(None), table.c.until <= now),
+                where=table.c.until <= self._clock.now(),
             )
         )
         return took(self._connection, added)

@@ -88,7 +88,9 @@ class OutboxDeliveries:
             delivery,
             channel=channel,
             ts=ts,
-            shown=delivery.wanted,
+            shown=sa.case(
+                (outbox.c.shown > delivery.wanted, outbox.c.shown), else_=delivery.wanted
+            ),
             attempted_at=None,
             attempts=0,
             due_at=None,

@@ -12,6 +12,9 @@ from bot.store.session import faults, reading, writing
 from bot.store.tables import Moment, replicas
 from bot.store.upsert import insert, took
 
+#: How long a dead replica is kept from coming back to life.
+REMEMBERED = timedelta(days=7)
+
 
 class ReplicaLeases:
     """``Replicas``: each call is a transaction of its own."""
@@ -45,7 +48,7 @@ class ReplicaLeases:
                 )
                 .on_conflict_do_update(
                     index_elements=["id"],
-                    set_={**alive, "epoch": replicas.c.epoch + 1},
+                    set_=alive,
                     where=sa.and_(replicas.c.claimed_by.is_(None), ~replicas.c.released),
                 )
             )
@@ -60,7 +63,7 @@ class ReplicaLeases:
 
     def dead(self, now: datetime) -> list[str]:
         """See ``Replicas.dead``."""
-        del now
+        del now  # ours is the database's, or on SQLite the same clock
         with faults(), reading(self._engine) as connection:
             query = sa.select(replicas.c.id).where(self._is_dead(connection))
             return list(connection.execute(query.order_by(replicas.c.id)).scalars())
@@ -75,9 +78,12 @@ class ReplicaLeases:
             claimed = (
                 sa.update(replicas)
                 .where(replicas.c.id == replica_id, self._is_dead(connection), is_alive)
-                .values(claimed_by=by)
+                .values(claimed_by=by, epoch=replicas.c.epoch + 1)
             )
-            return connection.execute(claimed).rowcount == 1
+            won = connection.execute(claimed).rowcount == 1
+            forgotten = self._now(connection) - REMEMBERED
+            connection.execute(sa.delete(replicas).where(replicas.c.lease_until < forgotten))
+            return won
 
     def _is_dead(self, connection: sa.Connection) -> sa.ColumnElement[bool]:
         """Its lease is over, and whoever took it over, if anybody did, lives no more either."""

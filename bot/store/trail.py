@@ -1,10 +1,11 @@
-"""The audit trail in the database: entries wait in the transaction and are chained at its commit."""
+"""The audit trail in the database: entries wait, and are chained when their transaction commits."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,7 +13,6 @@ from bot.model.deployment import AuditEntry, AuditRow, Person
 from bot.model.errors import Terminal
 from bot.model.ports import Clock
 from bot.store.audit import (
-    GENESIS,
     Head,
     Verdict,
     bounded,
@@ -53,6 +53,11 @@ class Trail:
         last = rows[-1]
         self._connection.execute(sa.update(audit_head).values(seq=last.seq, digest=last.digest))
         self._waiting.clear()
+
+    def forbid(self) -> None:
+        """Called at the end of a read: an entry that nobody would write must not get lost."""
+        if self._waiting:
+            raise RuntimeError("An audit entry was appended in a transaction that only reads.")
 
     def _lock_head(self) -> Head:
         query = sa.select(audit_head.c.seq, audit_head.c.digest).with_for_update()
@@ -138,27 +143,26 @@ def _values(row: AuditRow) -> dict[str, object]:
     }
 
 
-def read(row: sa.Row[tuple[object, ...]]) -> AuditRow:
-    """A stored row. One that was tampered with into nonsense reads as something that is not sound."""
-    columns = row._mapping  # noqa: SLF001 - the public name of SQLAlchemy's row as a mapping
+def read(row: sa.Row[Any]) -> AuditRow:
+    """A stored row. One that was turned into nonsense reads as something that is not sound."""
     return AuditRow(
-        columns["seq"],
-        _moment(columns["at"]),
+        row.seq,
+        _moment(row.at),
         AuditEntry(
-            actor=Person(columns["actor_id"], columns["actor_name"]),
-            action=columns["action"],
-            decision=columns["decision"],
-            target=columns["target"],
-            deployment_id=columns["deployment_id"],
-            from_digest=columns["from_digest"],
-            to_digest=columns["to_digest"],
-            reason=columns["reason"],
-            reason_code=columns["reason_code"],
-            request_id=columns["request_id"],
-            detail=_detail(columns["detail"]),
+            actor=Person(row.actor_id, row.actor_name),
+            action=row.action,
+            decision=row.decision,
+            target=row.target,
+            deployment_id=row.deployment_id,
+            from_digest=row.from_digest,
+            to_digest=row.to_digest,
+            reason=row.reason,
+            reason_code=row.reason_code,
+            request_id=row.request_id,
+            detail=_detail(row.detail),
         ),
-        columns["previous"],
-        columns["digest"],
+        row.previous,
+        row.digest,
     )
 
 
@@ -176,6 +180,3 @@ def _detail(text: str) -> dict[str, str]:
         return {"unreadable": str(text)}
     whole = isinstance(detail, dict) and compact(detail) == text
     return detail if whole else {"unreadable": str(text)}
-
-
-__all__ = ["GENESIS", "Trail", "read"]

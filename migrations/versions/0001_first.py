@@ -12,6 +12,7 @@ depends_on = None
 
 GENESIS = "0" * 64
 REFUSAL = "The audit trail is append-only: its rows are never changed or removed."
+NEXT = "A row of the audit trail can only be added after the newest one."
 HEAD = "The head of the audit trail only moves forward."
 
 
@@ -265,6 +266,12 @@ def guard_sqlite() -> None:
             f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
             f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
         )
+    # INSERT OR REPLACE deletes without asking a DELETE trigger, unless a connection says otherwise.
+    op.execute(
+        "CREATE TRIGGER audit_next BEFORE INSERT ON audit "  # noqa: S608 - made of constants
+        "WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM audit) "
+        f"BEGIN SELECT RAISE(ABORT, '{NEXT}'); END"
+    )
     op.execute(
         "CREATE TRIGGER audit_head_forward BEFORE UPDATE ON audit_head "
         "WHEN NEW.seq <= OLD.seq OR NEW.id <> OLD.id "
@@ -284,6 +291,16 @@ def guard_postgresql() -> None:
     op.execute(
         "CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON audit "
         f"FOR EACH ROW EXECUTE FUNCTION quarterdeck_refuse('{REFUSAL}')"
+    )
+    op.execute(
+        "CREATE FUNCTION quarterdeck_next() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM audit) THEN "
+        "RAISE EXCEPTION '%', TG_ARGV[0] USING ERRCODE = 'restrict_violation'; END IF; "
+        "RETURN NEW; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER audit_next BEFORE INSERT ON audit "
+        f"FOR EACH ROW EXECUTE FUNCTION quarterdeck_next('{NEXT}')"
     )
     op.execute(
         "CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON audit "
@@ -321,3 +338,4 @@ def downgrade() -> None:
         op.drop_table(table)
     if op.get_bind().dialect.name == "postgresql":
         op.execute("DROP FUNCTION quarterdeck_refuse()")
+        op.execute("DROP FUNCTION quarterdeck_next()")
