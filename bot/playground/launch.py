@@ -89,7 +89,7 @@ def _play(stage: Stage) -> int:
         f"Slack and AWS are stand-ins on loopback; the bot listens on {stage.bot.url}, "
         f"ready after {stage.ready_after:.1f} s. ECS runs in fast motion."
     )
-    ended = list(_steps(Scene(stage, screen)))
+    ended = list(played(Scene(stage, screen)))
     _summary(screen, stage, ended)
     broken = [each for each in ended if each.fault]
     for each in broken:
@@ -98,9 +98,9 @@ def _play(stage: Stage) -> int:
     return FAILED if broken else OK
 
 
-def _steps(scene: Scene) -> Iterator[Ended]:
+def played(scene: Scene, story: Sequence[Step] = TOUR) -> Iterator[Ended]:
     """Play until the end, or until something is not as it should be."""
-    for number, step in enumerate(TOUR, start=1):
+    for number, step in enumerate(story, start=1):
         scene.screen.heading(f"{number}. {step.title}")
         began = time.monotonic()
         fault = ""

@@ -1,29 +1,31 @@
-"""Slack's rate limits: a bucket per method, and per channel for ``chat.postMessage``.
+"""Slack's rate limits: so many calls of a method within a time, for posting per channel.
 
-Source: https://docs.slack.dev/apis/web-api/rate-limits. Slack promises a rate per minute and
-tolerates bursts of a size it does not tell; the bursts here are on the strict side.
+Source: https://docs.slack.dev/apis/web-api/rate-limits. A tier is a promise per minute, so that
+is what is counted. For ``chat.postMessage`` it is one message a second and channel with short
+bursts, whose size Slack does not tell: here five within five seconds.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """``per_minute`` calls go on for ever; ``burst`` more may come at once."""
+    """At most ``calls`` within any ``seconds``."""
 
-    per_minute: float
-    burst: int
+    calls: int
+    seconds: float = 60.0
 
 
-TIER_1 = Tier(1, 2)
-TIER_2 = Tier(20, 5)
-TIER_3 = Tier(50, 20)
-TIER_4 = Tier(100, 30)
-POSTING = Tier(60, 5)
-SPECIAL = Tier(600, 100)
+TIER_1 = Tier(1)
+TIER_2 = Tier(20)
+TIER_3 = Tier(50)
+TIER_4 = Tier(100)
+POSTING = Tier(5, 5.0)
+SPECIAL = Tier(600)
 
 TIERS: dict[str, Tier] = {
     "auth.test": SPECIAL,
@@ -50,23 +52,23 @@ TIERS: dict[str, Tier] = {
 
 
 @dataclass(slots=True)
-class Buckets:
-    """What is left of each burst. ``factor`` scales all rates; ``math.inf`` lifts every limit."""
+class Limits:
+    """What was called when. ``factor`` scales every limit; ``math.inf`` lifts them all."""
 
     factor: float = 1.0
-    _left: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+    _called: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
 
     def take(self, method: str, channel: str, now: float) -> int:
         """Seconds to wait before this call is allowed; 0 where it is, and it is counted."""
         if math.isinf(self.factor):
             return 0
         tier = TIERS[method]
+        allowed = max(1, int(tier.calls * self.factor))
         key = (method, channel if method == "chat.postMessage" else "")
-        rate, burst = tier.per_minute * self.factor / 60, max(1.0, tier.burst * self.factor)
-        left, since = self._left.get(key, (burst, now))
-        left = min(burst, left + (now - since) * rate)
-        if left < 1:
-            self._left[key] = (left, now)
-            return max(1, math.ceil((1 - left) / rate))
-        self._left[key] = (left - 1, now)
+        called = self._called.setdefault(key, deque())
+        while called and called[0] <= now - tier.seconds:
+            called.popleft()
+        if len(called) >= allowed:
+            return max(1, math.ceil(called[len(called) - allowed] + tier.seconds - now))
+        called.append(now)
         return 0

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.playground.slack import records
-from bot.playground.slack.limits import Buckets
+from bot.playground.slack.limits import Limits
 from bot.playground.slack.records import (
     Call,
     Channel,
@@ -64,7 +64,7 @@ class State:
 
     scopes: frozenset[str] = SCOPES
     secrets: Secrets = field(default_factory=Secrets)
-    limits: Buckets = field(default_factory=Buckets)
+    limits: Limits = field(default_factory=Limits)
     clock: Callable[[], float] = time.time
     app_url: str = ""
     url: str = ""

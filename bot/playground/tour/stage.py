@@ -47,6 +47,8 @@ class Stage:
 
     def _set_up(self, port: int) -> None:
         muster(self.slack)
+        # ECS says in seconds what it would say in minutes: Slack's minutes must be as short.
+        self.slack.limits.factor = SPEED
         furnish(self.aws)
         self.slack.serve()
         self.bot = BotProcess(self.folder, port, self._environment(port))
