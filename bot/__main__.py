@@ -35,9 +35,9 @@ def main() -> None:
     try:
         app()
     except QuarterdeckError as fault:
-        print(f"quarterdeck: {fault.message}", file=sys.stderr)  # noqa: T201 - the terminal is this module's reader
+        print(f"quarterdeck: {fault.message}", file=sys.stderr)
         if fault.hint:
-            print(fault.hint, file=sys.stderr)  # noqa: T201
+            print(fault.hint, file=sys.stderr)
         sys.exit(2)
 
 
@@ -95,7 +95,7 @@ def check(
         Console(width=200).print_json(json.dumps(json_schema()))
         return
     code, text = check_catalog(path or catalog_path())
-    print(text, file=sys.stderr if code else sys.stdout)  # noqa: T201
+    print(text, file=sys.stderr if code else sys.stdout)
     raise typer.Exit(code)
 
 
@@ -115,20 +115,40 @@ def migrate(
 ) -> None:
     """Bring the database to the newest revision. ``run`` does so by itself."""
     from bot.app import migrate_database  # noqa: PLC0415 - see run
-    from bot.settings import database_url  # noqa: PLC0415
+    from bot.settings.start import database_url  # noqa: PLC0415
 
-    print(migrate_database(database_url(), down_to))  # noqa: T201
+    print(migrate_database(database_url(), down_to))
 
 
 @audit.command()
-def verify() -> None:
+def verify(
+    *,
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option(help="NUMBER:DIGEST as an earlier run printed it; may be given again."),
+    ] = None,
+) -> None:
     """Recompute the whole chain; names the first row that was changed, removed or inserted."""
     from bot.app import verify_audit  # noqa: PLC0415 - see run
-    from bot.settings import database_url  # noqa: PLC0415
+    from bot.settings.start import database_url  # noqa: PLC0415
+    from bot.store.audit import Head  # noqa: PLC0415
 
-    sound, text = verify_audit(database_url())
-    print(text, file=sys.stdout if sound else sys.stderr)  # noqa: T201
-    raise typer.Exit(0 if sound else 1)
+    heads = [Head(number, digest) for number, digest in map(parse_anchor, anchor or [])]
+    verdict = verify_audit(database_url(), heads)
+    if verdict.damage is not None:
+        found = f"Row {verdict.seq} was {verdict.damage.value}: {verdict.explanation}."
+        print(f"{found} The {verdict.checked} rows before it are sound.", file=sys.stderr)
+        raise typer.Exit(1)
+    print(f"The audit trail is whole: {verdict.checked} rows.")
+    print(f"Keep this elsewhere to prove it later: {verdict.head.seq}:{verdict.head.digest}")
+
+
+def parse_anchor(text: str) -> tuple[int, str]:
+    """``NUMBER:DIGEST`` as two values. Raises ``typer.BadParameter``."""
+    number, _, digest = text.partition(":")
+    if not number.isdecimal() or len(digest) != 64:  # noqa: PLR2004 - SHA-256 in hex
+        raise typer.BadParameter(f"{text!r} is not NUMBER:DIGEST as `audit verify` prints it")
+    return int(number), digest
 
 
 @audit.command()
@@ -139,13 +159,16 @@ def export(
 ) -> None:
     """Write the whole trail, oldest first."""
     from bot.app import export_audit  # noqa: PLC0415 - see run
-    from bot.settings import database_url  # noqa: PLC0415
+    from bot.settings.start import database_url  # noqa: PLC0415
+    from bot.store.export import Style  # noqa: PLC0415
 
+    if style not in set(Style):
+        raise typer.BadParameter(f"{style!r} is not a format; choose jsonl or csv")
     if output is None:
-        export_audit(database_url(), style, sys.stdout)
+        export_audit(database_url(), Style(style), sys.stdout)
         return
     with output.open("w", encoding="utf-8", newline="") as stream:
-        export_audit(database_url(), style, stream)
+        export_audit(database_url(), Style(style), stream)
 
 
 if __name__ == "__main__":

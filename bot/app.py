@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Event
+from typing import TextIO
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -32,9 +33,11 @@ from bot.slack.outbox import Deliverer, Route
 from bot.slack.people import Home, People, sign_in
 from bot.slack.socket import SocketEdge
 from bot.slack.web import WebDesk, WebMessenger, web_client
+from bot.store.audit import Head, Verdict
 from bot.store.database import Database
+from bot.store.export import Style, write
+from bot.store.migrate import current, downgrade, head, upgrade
 from bot.store.outbox import OutboxDeliveries
-from bot.store.migrate import upgrade
 from bot.store.replicas import ReplicaLeases
 from bot.store.session import make_engine
 from bot.store.single import only_process
@@ -74,9 +77,16 @@ class LateGroups:
 
     def of(self, person_id: str, *, fresh: bool = False) -> frozenset[str]:
         """As the port, and ``Unreachable`` until the bot has signed in."""
+        return self._known().of(person_id, fresh=fresh)
+
+    def barred(self, person_id: str) -> bool:
+        """As ``of``."""
+        return self._known().barred(person_id)
+
+    def _known(self) -> Groups:
         if self.people is None:
             raise Unreachable("Slack has not been reached yet, so user groups are not known.")
-        return self.people.of(person_id, fresh=fresh)
+        return self.people
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +220,10 @@ class Bot:
             socket = SocketEdge(app, token.get_secret_value(), self._outside.slack)
             socket.start()
             self._stack.callback(socket.close)
+            rest = self._wrong
+            self._wrong = lambda: (*rest(), *filter(None, [socket.trouble()]))
         metrics = Metrics(database)
-        probes = Probes(healthz=tuple, readyz=lambda: self._wrong(), metrics=metrics.render)
+        probes = Probes(healthz=tuple, readyz=self._not_ready, metrics=metrics.render)
         try:
             self.server = serve(
                 make_wsgi(app, probes), self._settings.host, self._settings.port, THREADS
@@ -223,6 +235,9 @@ class Bot:
             ) from error
         self._stack.callback(self.server.close)
         log.info("ready", port=self.server.port, socket_mode=token is not None)
+
+    def _not_ready(self) -> tuple[str, ...]:
+        return self._wrong()
 
     def _signing_secret(self) -> str:
         secret = self._settings.slack_signing_secret
@@ -269,3 +284,36 @@ def run_bot(configuration: Configuration, *, front: bool) -> int:
         bot.close()
     # Workflows that wait hold threads that would keep the process; all they need is stored.
     os._exit(0)
+
+
+def migrate_database(url: str, down_to: str | None) -> str:
+    """Bring the database to the newest revision, or back to ``down_to``; says where it is now."""
+    engine = make_engine(url)
+    try:
+        if down_to is None:
+            upgrade(engine)
+        else:
+            downgrade(engine, down_to)
+        return f"The database is at revision {current(engine) or 'base'}; the newest is {head()}."
+    finally:
+        engine.dispose()
+
+
+def verify_audit(url: str, anchors: Sequence[Head] = ()) -> Verdict:
+    """Recompute the audit trail's chain, row by row."""
+    engine = make_engine(url)
+    try:
+        with Database(engine, SystemClock()).read() as tx:
+            return tx.audit.verify(anchors)
+    finally:
+        engine.dispose()
+
+
+def export_audit(url: str, style: Style, stream: TextIO) -> None:
+    """Write the whole audit trail to ``stream``, oldest first."""
+    engine = make_engine(url)
+    try:
+        with Database(engine, SystemClock()).read() as tx:
+            write(tx.audit.rows(), style, stream)
+    finally:
+        engine.dispose()

@@ -53,9 +53,10 @@ class Subject:
 
 
 def record(
-    tx: Transaction, ask: Ask, subject: Subject, decision: str, *, reason: str = "", code: str = ""
+    tx: Transaction, ask: Ask, subject: Subject, decision: str, why: tuple[str, str] = ("", "")
 ) -> None:
-    """Append the audit row of a request and of what was decided about it."""
+    """Append the audit row of a request and its decision; ``why`` is a text and a reason code."""
+    reason, code = why
     tx.audit.append(
         AuditEntry(
             actor=ask.requester.person,
@@ -75,7 +76,7 @@ def record(
 
 def deny(tx: Transaction, ask: Ask, subject: Subject, refused: Refused) -> Refused:
     """Record a refusal and hand it on: what was tried is part of the trail too."""
-    record(tx, ask, subject, "denied", reason=refused.text, code=refused.reason_code)
+    record(tx, ask, subject, "denied", (refused.text, refused.reason_code))
     return refused
 
 

@@ -56,7 +56,7 @@ class Ballots:
             if (refused := self._refusal(tx, deployment, said, ask)) is not None:
                 tx.outbox.card(deployment.id)
                 return deny(tx, ask, subject, refused)
-            record(tx, ask, subject, "allowed", reason=said.reason)
+            record(tx, ask, subject, "allowed", (said.reason, ""))
             tx.outbox.card(deployment.id)
             if said.ballot is Ballot.REJECT:
                 return self._end(tx, deployment, said, ask)

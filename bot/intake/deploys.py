@@ -121,7 +121,7 @@ class Deploys:
             ask,
             replace(subject, deployment_id=deployment.id),
             "allowed",
-            reason=" ".join(filter(None, (candidate.reason, notes))),
+            (" ".join(filter(None, (candidate.reason, notes))), ""),
         )
         tx.outbox.card(deployment.id)
         return Accepted(said(deployment), (deployment,))

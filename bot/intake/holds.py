@@ -85,7 +85,7 @@ class HoldsDesk:
                 return deny(tx, ask, subject, refused_by(verdict))
             tx.holds.unlock(command.service, command.environment)
             text = f"{where} is unlocked; it was locked by {lock.owner.name}."
-            record(tx, ask, subject, "done", reason=lock.reason)
+            record(tx, ask, subject, "done", (lock.reason, ""))
             return Accepted(text)
 
     def freeze(self, command: DeclareFreeze, ask: Ask) -> Accepted | Refused:
@@ -160,7 +160,7 @@ class HoldsDesk:
     ) -> Accepted | Refused:
         if not done.changed:
             return deny(tx, ask, subject, done.otherwise)
-        record(tx, ask, subject, "done", reason=reason)
+        record(tx, ask, subject, "done", (reason, ""))
         return Accepted(done.text)
 
     def _may_freeze(self, environment: str, requester: Requester) -> Refused | None:

@@ -18,7 +18,7 @@ from bot.commands.model import (
     ShowStatus,
     ShowWhoAmI,
 )
-from bot.intake.ask import Ask, refused_by, unknown_deployment
+from bot.intake.ask import Ask, unknown_deployment
 from bot.intake.cards import card_facts
 from bot.model.catalog import TargetSpec
 from bot.model.deployment import AuditRow, Kind, Release, Target

@@ -146,7 +146,7 @@ class Rollbacks:
             offered = ", ".join(release.image.ref for release in candidates[:OFFERED])
             return Refused(
                 "UNKNOWN_VERSION",
-                f"{wanted[:80]} is not a known-good version of {spec.key} that could be gone back to.",
+                f"{wanted[:80]} is not a known-good version of {spec.key} to go back to.",
                 f"Known good, newest first: {offered}.",
             )
         why = self._unusable(spec, chosen[0])
@@ -183,7 +183,7 @@ class Rollbacks:
         now = self._parts.clock.now()
         rollback = self._rollback(tx, way, ask)
         tx.deployments.add(rollback)
-        record(tx, ask, Subject.of(subject.action, rollback), "allowed", reason=way.reason)
+        record(tx, ask, Subject.of(subject.action, rollback), "allowed", (way.reason, ""))
         for running in tx.deployments.active(way.spec.key):
             if running.status is Status.RUNNING:
                 said_so = f"Cancelled by {ask.requester.person.name}: {rollback.id} takes it back."
@@ -234,7 +234,7 @@ class Rollbacks:
         )
         if policy.hold_after_rollback.total_seconds() > 0 and tx.holds.lock(lock):
             record(
-                tx, ask, Subject.at("target.locked", rollback.target), "done", reason=lock.reason
+                tx, ask, Subject.at("target.locked", rollback.target), "done", (lock.reason, "")
             )
 
 

@@ -234,13 +234,20 @@ class Engine(Protocol):
 class Transaction(Protocol):
     """Everything that is written together or not at all."""
 
-    deployments: Deployments
-    votes: Votes
-    holds: Holds
-    releases: Releases
-    audit: AuditTrail
-    outbox: Outbox
-    engine: Engine
+    @property
+    def deployments(self) -> Deployments: ...
+    @property
+    def votes(self) -> Votes: ...
+    @property
+    def holds(self) -> Holds: ...
+    @property
+    def releases(self) -> Releases: ...
+    @property
+    def audit(self) -> AuditTrail: ...
+    @property
+    def outbox(self) -> Outbox: ...
+    @property
+    def engine(self) -> Engine: ...
 
 
 class Store(Protocol):
@@ -262,6 +269,13 @@ class Groups(Protocol):
         """The ids of the groups that person is in; ``fresh`` bypasses the cache.
 
         Raises ``Unreachable`` or ``AccessDenied``: ambiguous membership is no membership.
+        """
+        ...
+
+    def barred(self, person_id: str) -> bool:
+        """Whether that person may do nothing any more: deactivated, a guest, of another workspace.
+
+        Read now, not from a cache. Raises as ``of`` does.
         """
         ...
 

@@ -93,7 +93,16 @@ class CatalogSetting(BaseSettings):
     )
 
 
-class Settings(CatalogSetting):
+class DatabaseSetting(CatalogSetting):
+    """Where the database is: all that ``migrate`` and ``audit`` have to know."""
+
+    database_url: Annotated[Secret, AfterValidator(_database)] = Field(
+        default=SecretStr("sqlite:///quarterdeck.db"),
+        description="SQLite, or PostgreSQL where more than one replica runs",
+    )
+
+
+class Settings(DatabaseSetting):
     """Everything that is not in the catalog. ``repr`` shows no secret."""
 
     slack_bot_token: BotToken = Field(description="the Slack app's bot token, xoxb-...")
@@ -107,10 +116,6 @@ class Settings(CatalogSetting):
     )
     slack_api_url: Annotated[str, BeforeValidator(_stripped), AfterValidator(_api_url)] = Field(
         default="https://slack.com/api/", description="another Slack, for tests and the demo"
-    )
-    database_url: Annotated[Secret, AfterValidator(_database)] = Field(
-        default=SecretStr("sqlite:///quarterdeck.db"),
-        description="SQLite, or PostgreSQL where more than one replica runs",
     )
     host: str = Field(
         default="0.0.0.0",  # noqa: S104 - in a container the loopback reaches nobody
@@ -168,6 +173,16 @@ def read_settings(env_file: Path | None) -> tuple[Settings | None, list[Problem]
         return None, list(_explained(error))
     except (OSError, ValueError):
         return None, [_unreadable(env_file)]
+
+
+def read_database_url(env_file: Path | None) -> tuple[str, list[Problem]]:
+    """The database's URL, whatever else is missing; it may hold a password."""
+    try:
+        return DatabaseSetting(_env_file=env_file).database_url.get_secret_value(), []
+    except ValidationError as error:
+        return "", list(_explained(error))
+    except (OSError, ValueError):
+        return "", [_unreadable(env_file)]
 
 
 def read_catalog_path(env_file: Path | None) -> tuple[Path | None, list[Problem]]:

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.settings.catalog_watch import LiveCatalog
-from bot.settings.environment import Settings, read_catalog_path, read_settings
+from bot.settings.environment import (
+    Settings,
+    read_catalog_path,
+    read_database_url,
+    read_settings,
+)
 from bot.settings.problems import CatalogProblems, SettingsProblems
 
 
@@ -43,3 +48,11 @@ def catalog_path(env_file: Path | None = Path(".env")) -> Path:
     if path is None:
         raise SettingsProblems(problems)
     return path
+
+
+def database_url(env_file: Path | None = Path(".env")) -> str:
+    """Where the database is, without minding the rest. Raises ``SettingsProblems``."""
+    url, problems = read_database_url(env_file)
+    if problems:
+        raise SettingsProblems(problems)
+    return url

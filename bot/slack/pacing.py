@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 BETWEEN_UPDATES = timedelta(seconds=1)
 #: Where Slack limits us without saying for how long.
 UNSAID = timedelta(seconds=5)
-FIRST_WAIT, LONGEST_WAIT = 1.0, 300.0  # seconds
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds
 #: The longest wait for what only an administrator can mend; a final state is never given up.
 DENIED = timedelta(seconds=60)
 #: Remembered cards; more are under way nowhere.

@@ -92,6 +92,11 @@ class People:
         """The person's user groups; at most a minute old, or read now."""
         return self._current(fresh=fresh).get(person_id, frozenset())
 
+    def barred(self, person_id: str) -> bool:
+        """See ``Groups.barred``."""
+        self.forget(person_id)
+        return self._known(person_id).outsider
+
     def forget(self, user_id: str) -> None:
         """The user was changed; look again next time."""
         self._users.pop(user_id, None)

@@ -27,7 +27,7 @@ from bot.model.rollout import Live
 from bot.policy.decide import Denied, approvals_needed, decide
 from bot.policy.votes import tally
 from bot.workflows.ending import Ending, settle
-from bot.workflows.facts import Asked, gather, groups_of
+from bot.workflows.facts import Asked, gather
 from bot.workflows.parts import Parts
 
 
@@ -91,11 +91,14 @@ class Beginning:
         return Fresh(spec, live, there, self._members(deployment, votes))
 
     def _members(self, deployment: Deployment, votes: Sequence[Vote]) -> dict[str, frozenset[str]]:
-        members = groups_of(self._parts.groups, votes, fresh=True)
-        asker = deployment.requester.id
-        if asker not in members:
-            members[asker] = self._parts.groups.of(asker, fresh=True)
-        return members
+        """The groups of the requester and of who voted, without those who are barred by now."""
+        groups = self._parts.groups
+        people = {vote.person.id for vote in votes} | {deployment.requester.id}
+        return {
+            person: groups.of(person, fresh=True)
+            for person in sorted(people)
+            if not groups.barred(person)
+        }
 
     def _refusal(
         self, tx: Transaction, deployment: Deployment, fresh: Fresh, now: datetime
@@ -103,7 +106,8 @@ class Beginning:
         if deployment.kind is Kind.ROLLBACK:
             return None
         if not fresh.image_there:
-            said = f"{deployment.image.ref} ({deployment.image.digest[:19]}) is gone from the registry."
+            image = deployment.image
+            said = f"{image.ref} ({image.digest[:19]}) is gone from the registry."
             return Refusal("IMAGE_NOT_FOUND", said)
         return (
             self._by_policy(tx, deployment, fresh, now)
@@ -116,9 +120,10 @@ class Beginning:
     ) -> Refusal | None:
         requester = Requester(
             deployment.requester,
-            fresh.members[deployment.requester.id],
+            fresh.members.get(deployment.requester.id, frozenset()),
             deployment.channel,
             deployment.requester_is_bot,
+            outsider=deployment.requester.id not in fresh.members,
         )
         asked = Asked(
             deployment.kind,
@@ -127,7 +132,8 @@ class Beginning:
             deployment.reason,
             override_freeze=bool(deployment.overridden_freeze),
         )
-        decision = decide(gather(tx, self._parts.catalog(), asked, now))
+        facts = gather(tx, self._parts.catalog(), asked, now)
+        decision = decide(replace(facts, at_start=True))
         if isinstance(decision, Denied):
             first = decision.reasons[0]
             return Refusal(str(first.code), f"{first.text} {first.what_to_do}")
@@ -192,7 +198,8 @@ def stale(tx: Transaction, deployment: Deployment, live: Live) -> Refusal | None
     return Refusal(
         "STALE_FROM",
         f"{deployment.target} ran {was} when this was asked for, and now runs {running}, which "
-        f"Quarterdeck did not deploy. If that is fine, `/deploy retry {deployment.id}` goes on from it.",
+        "Quarterdeck did not deploy. If that is fine, go on from it with "
+        f"/deploy retry {deployment.id}.",
     )
 
 

@@ -39,8 +39,6 @@ def gather(tx: Transaction, catalog: Catalog, asked: Asked, now: datetime) -> Fa
     )
 
 
-def groups_of(
-    groups: Groups, votes: Iterable[Vote], *, fresh: bool = False
-) -> dict[str, frozenset[str]]:
+def groups_of(groups: Groups, votes: Iterable[Vote]) -> dict[str, frozenset[str]]:
     """The user groups of everybody who voted, by Slack id. Raises as ``Groups.of`` does."""
-    return {person: groups.of(person, fresh=fresh) for person in {v.person.id for v in votes}}
+    return {person: groups.of(person) for person in {v.person.id for v in votes}}

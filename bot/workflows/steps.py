@@ -181,7 +181,7 @@ class Steps:
         else:
             ending = Ending(
                 Status.OUTCOME_UNKNOWN,
-                f"{explanation} Look at the service before anything else is deployed to it.".strip(),
+                f"{explanation} Look at the service before deploying to it again.".strip(),
                 "OUTCOME_UNKNOWN",
             )
         with self._parts.store.begin() as tx:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from slack_sdk.models.blocks import Block, SectionBlock
+from slack_sdk.models.blocks import Block, MarkdownTextObject, SectionBlock
 
 from bot.model.errors import UserError
 from bot.model.reply import Refused
 from bot.slack.views import buttons
 from bot.slack.views.message import Message, actions, context, literal, message
-from bot.slack.views.text import escaped
+from bot.slack.views.text import advice, escaped
 
 
 def refusal(refused: Refused) -> Message:
@@ -26,6 +26,7 @@ def usage(error: UserError) -> Message:
 def _blocks(refused: Refused) -> Iterator[Block]:
     yield SectionBlock(text=literal(f"⛔ {refused.text}"))
     if refused.hint:
-        yield SectionBlock(text=literal(refused.hint))
+        # Whom to ask is named by the policy, as mentions; a private reply notifies nobody.
+        yield SectionBlock(text=MarkdownTextObject(text=advice(refused.hint), verbatim=True))
     yield from actions([buttons.suggestion(refused.suggestion)] if refused.suggestion else [])
     yield context(f"Reason code {escaped(refused.reason_code, 60)}. Nothing was changed.")

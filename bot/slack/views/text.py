@@ -31,6 +31,9 @@ _EMOJI = re.compile(r":(?=[a-z0-9_+'-]+:)", re.IGNORECASE)
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]{1,20}")
 _SLACK_GROUP = re.compile(r"S[A-Z0-9]{1,20}")
 _SLACK_CHANNEL = re.compile(r"[CG][A-Z0-9]{1,20}")
+_MENTION = re.compile(
+    r"&lt;(@[UW][A-Z0-9]{1,20}|!subteam\^S[A-Z0-9]{1,20}|#[CG][A-Z0-9]{1,20})&gt;"
+)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -67,6 +70,11 @@ def escaped(value: str, limit: int = 300) -> str:
         shown += char
         room -= len(char)
     return shown + "…"
+
+
+def advice(value: str, limit: int = 2900) -> str:
+    """``escaped``, but the mentions with which a policy says who can help are mentions."""
+    return _MENTION.sub(r"<\1>", escaped(value, limit))
 
 
 def preformatted(value: str, limit: int = SECTION) -> str:
