@@ -209,7 +209,7 @@ def in_words(decision: Allowed | NeedsApproval | Denied) -> str:
 
 def said(deployment: Deployment) -> str:
     """What was just done about a deployment, in one sentence."""
-    what = f"{deployment.id}: {deployment.image.ref} to {deployment.target.environment}"
+    what = f"{deployment.id}: {deployment.image.name} to {deployment.target.environment}"
     if deployment.kind is Kind.ROLLBACK:
         return f"{what} is on its way back; its card follows it."
     if deployment.status is Status.AWAITING_APPROVAL:

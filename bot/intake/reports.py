@@ -212,7 +212,7 @@ def drift(live: Live | None, last: Release | None) -> str:
     if live is None or last is None or live.revision == last.revision:
         return ""
     running = live.image.digest[:19] if live.image else live.revision
-    return f"runs {running}, but {last.image.ref} was released last: changed outside Quarterdeck"
+    return f"runs {running}, but {last.image.name} was released last: changed outside Quarterdeck"
 
 
 def said(row: AuditRow) -> tuple[str, str, str]:

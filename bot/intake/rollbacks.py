@@ -101,7 +101,7 @@ class Rollbacks:
             targets,
             spec.key,
             tuple(release for release, fault in pairs if fault is None),
-            tuple(f"{release.image.ref}: {fault}" for release, fault in pairs if fault),
+            tuple(f"{release.image.name}: {fault}" for release, fault in pairs if fault),
             self._warnings(spec.key),
         )
 
@@ -143,7 +143,7 @@ class Rollbacks:
             )
         chosen = [r for r in candidates if wanted == "previous" or names(r, wanted)]
         if not chosen:
-            offered = ", ".join(release.image.ref for release in candidates[:OFFERED])
+            offered = ", ".join(release.image.name for release in candidates[:OFFERED])
             return Refused(
                 "UNKNOWN_VERSION",
                 f"{wanted[:80]} is not a known-good version of {spec.key} to go back to.",
@@ -233,9 +233,7 @@ class Rollbacks:
             now + policy.hold_after_rollback,
         )
         if policy.hold_after_rollback.total_seconds() > 0 and tx.holds.lock(lock):
-            record(
-                tx, ask, Subject.at("target.locked", rollback.target), "done", (lock.reason, "")
-            )
+            record(tx, ask, Subject.at("target.locked", rollback.target), "done", (lock.reason, ""))
 
 
 def names(release: Release, wanted: str) -> bool:
@@ -250,6 +248,6 @@ def cannot_run(release: Release, why: str) -> Refused:
     """A release that is known good but cannot be started any more."""
     return Refused(
         "RELEASE_UNUSABLE",
-        f"{release.image.ref} cannot run again: {why}.",
+        f"{release.image.name} cannot run again: {why}.",
         "`/rollback` alone offers the versions that can.",
     )

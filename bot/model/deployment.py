@@ -110,6 +110,11 @@ class Image:
         """The immutable reference a task definition is given."""
         return f"{self.repository}@{self.digest}"
 
+    @property
+    def name(self) -> str:
+        """What people call it: the ref, or the start of the digest where nothing else is known."""
+        return self.ref.removeprefix("sha256:")[:12] if self.ref.startswith("sha256:") else self.ref
+
 
 @dataclass(frozen=True, slots=True)
 class Release:

@@ -75,7 +75,7 @@ class DeploymentsTable:
         )
         if not same:
             return UserError(
-                f"{deployment.image.ref} was on its way to {deployment.target} until a moment ago.",
+                f"{deployment.image.name} was on its way to {deployment.target} until a moment ago.",
                 reason_code="DUPLICATE",
                 hint="Ask again.",
             )

@@ -107,7 +107,7 @@ class Beginning:
             return None
         if not fresh.image_there:
             image = deployment.image
-            said = f"{image.ref} ({image.digest[:19]}) is gone from the registry."
+            said = f"{image.name} ({image.digest[:19]}) is gone from the registry."
             return Refusal("IMAGE_NOT_FOUND", said)
         return (
             self._by_policy(tx, deployment, fresh, now)
@@ -194,7 +194,7 @@ def stale(tx: Transaction, deployment: Deployment, live: Live) -> Refusal | None
     ):
         return None
     running = live.image.digest[:19] if live.image else live.revision
-    was = deployment.previous.ref if deployment.previous else deployment.previous_revision
+    was = deployment.previous.name if deployment.previous else deployment.previous_revision
     return Refusal(
         "STALE_FROM",
         f"{deployment.target} ran {was} when this was asked for, and now runs {running}, which "

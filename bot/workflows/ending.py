@@ -98,5 +98,5 @@ def sentence(ended: Deployment) -> str:
         Status.EXPIRED: "was not approved in time for",
         Status.REFUSED: "was refused at the start on",
     }.get(ended.status, "is on")
-    text = f"{ended.image.ref} {what} {ended.target.service} {ended.target.environment}"
+    text = f"{ended.image.name} {what} {ended.target.service} {ended.target.environment}"
     return f"{text}: {ended.explanation}" if ended.explanation else f"{text}."

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ class Later:
 def connected(intake: FakeIntake, later: Later) -> Iterator[tuple[Workspace, SocketEdge]]:
     with Workspace() as workspace:
         crew.muster(workspace)
+        # Slack opens one connection a minute by promise, and more in practice.
+        workspace.limits.factor = math.inf
         workspace.serve()
         client = web_client(workspace.secrets.bot_token, workspace.api_url)
         clock, home = FakeClock(), sign_in(client)
