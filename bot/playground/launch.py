@@ -47,8 +47,8 @@ def demo(*, tour: bool, keep: bool, port: int | None) -> int:
             return _play(stage) if tour else _talk(stage)
     except BotFailed as failed:
         return _impossible(str(failed))
-    except OSError as taken:
-        return _impossible(f"Port {port} cannot be used: {taken.strerror}. Choose another --port.")
+    except OSError as fault:
+        return _impossible(f"The stage could not be set up: {fault}.")
     except KeyboardInterrupt:
         sys.stdout.write("\nInterrupted; everything was stopped.\n")
         return INTERRUPTED

@@ -52,6 +52,21 @@ def controls(source: Message | View) -> list[Control]:
     return [each for each in found if each.block["type"] != "input"]
 
 
+def is_menu(of: Control) -> bool:
+    """Whether one chooses there, rather than presses or types."""
+    return bool(offered(of.element)) and of.element["type"] != "overflow"
+
+
+def takes_many(of: Control) -> bool:
+    """Whether several options may be chosen."""
+    return of.element["type"] in _MANY
+
+
+def choices(of: Control) -> str:
+    """The values one can choose, for a person to type."""
+    return ", ".join(each["value"] for each in offered(of.element))
+
+
 def control(source: Message | View, named: str) -> Control:
     """The one control with that action id or label. Raises ``CannotDo`` for none or several."""
     there = controls(source)

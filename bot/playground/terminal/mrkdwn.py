@@ -106,10 +106,22 @@ def _special(inside: str, names: Names) -> Text:
 
 
 def _date(rest: str, fallback: str) -> Text:
-    """A time, as the reader's clock shows it; seconds only where the format asks for them."""
+    """A time, as the reader's clock shows it; the day in words where the format is ``pretty``."""
     stamp, _, form = rest.partition("^")
     if not stamp.isdigit():
         return Text(fallback)
     local = datetime.fromtimestamp(int(stamp), UTC).astimezone()
-    clock = "%H:%M:%S" if "time_secs" in form else "%H:%M"
-    return Text(f"{local:{clock}}" if "{time" in form else f"{local:%d %b %Y}")
+
+    def part(token: re.Match[str]) -> str:
+        name = token.group().strip("{}")
+        if name.startswith("time"):
+            return f"{local:%H:%M:%S}" if "secs" in name else f"{local:%H:%M}"
+        return _day(local, pretty="pretty" in name)
+
+    return Text(re.sub(r"\{(?:date|time)[a-z_]*\}", part, form))
+
+
+def _day(local: datetime, *, pretty: bool) -> str:
+    away = (local.date() - datetime.now(UTC).astimezone().date()).days
+    near = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get(away) if pretty else None
+    return near or f"{local:%d %b %Y}"

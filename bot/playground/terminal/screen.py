@@ -51,8 +51,12 @@ class Screen:
     def message(self, message: Message, thread: Sequence[Message] = ()) -> None:
         """One message in its frame, with its thread indented below."""
         self.console.print(self.framed(message))
-        for reply in thread:
-            self.console.print(self._reply(reply))
+        for each in thread:
+            self.reply(each)
+
+    def reply(self, message: Message) -> None:
+        """One message of a thread."""
+        self.console.print(self._indented(message))
 
     def framed(self, message: Message) -> RenderableType:
         """A message as a panel: author, place and time on top."""
@@ -75,7 +79,7 @@ class Screen:
         painter = Painter(names, self.numbering)
         return Group(*painter.draw(message.blocks))
 
-    def _reply(self, reply: Message) -> RenderableType:
+    def _indented(self, reply: Message) -> RenderableType:
         head = Text(f"↳ {_clock(reply.ts)} ", style=_QUIET)
         body = self._body(reply)
         if isinstance(body, Text):

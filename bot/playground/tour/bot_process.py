@@ -26,10 +26,16 @@ class BotFailed(Exception):
 
 
 def free_port(wanted: int | None) -> int:
-    """A port to listen on: the wanted one, or any. ``OSError`` where it is taken."""
+    """A port to listen on: the wanted one, or any. ``BotFailed`` where it cannot be used."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", wanted or 0))
+        try:
+            probe.bind(("127.0.0.1", wanted or 0))
+        except (OSError, OverflowError) as taken:
+            why = str(taken).rstrip(".")
+            raise BotFailed(
+                f"Port {wanted} cannot be used: {why}. Choose another --port, or leave it out."
+            ) from None
         return int(probe.getsockname()[1])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from bot.playground.slack import forms
@@ -25,6 +26,10 @@ You are in #deployments, as alice. Images: {OLD} runs, {NEW} is good, {BROKEN} c
   3                             press the button with that number
   show                          draw every card again
   quit, or Ctrl-C               stop everything and leave nothing behind"""
+
+
+#: Seconds in which a modal that was opened as a loading view is filled by the bot.
+LOADS_WITHIN = 3.0
 
 
 @dataclass(slots=True)
@@ -52,7 +57,8 @@ class Prompt:
             for line in _lines():
                 if line in {"quit", "exit"}:
                     return
-                self._obey(line)
+                if line:
+                    self._obey(line)
             self._over.wait()
         finally:
             self._over.set()
@@ -64,7 +70,7 @@ class Prompt:
     def _obey(self, line: str) -> None:
         try:
             self._act(line)
-            for view in self._person().views():
+            while (view := self._topmost()) is not None:
                 self._fill(view)
         except CannotDo as impossible:
             self.screen.bad(str(impossible))
@@ -73,7 +79,7 @@ class Prompt:
 
     def _act(self, line: str) -> None:
         first, _, rest = line.partition(" ")
-        if not line or line == "help":
+        if line == "help":
             self.screen.console.print(HELP)
         elif line == "show":
             self._show_all()
@@ -103,14 +109,41 @@ class Prompt:
         source, action = self._buttons[number - 1]
         self._done(self._person().click(source, action))
 
+    def _topmost(self) -> View | None:
+        """The modal in front, once there is something to do in it: it may still be loading."""
+        person = self._person()
+        if not person.views():
+            return None
+        with suppress(TimeoutError):  # then it is a notice: it is drawn, and closed
+            self.stage.slack.until(
+                lambda: (open_ := person.views()) and _usable(open_[-1]), LOADS_WITHIN, "the modal"
+            )
+        return next(reversed(person.views()), None)
+
     def _fill(self, view: View) -> None:
         """Ask for each field of a modal in turn; an empty line keeps what stands there."""
         self.screen.view(view)
-        filled = dict(_answers(forms.fields(view), self._ask))
-        if view.content.get("submit") and self._ask("Send it? [Y/n]").lower() != "n":
-            self._done(self._person().submit(view, filled))
-        else:
-            self._person().close(view)
+        if view.content.get("submit"):
+            filled = dict(_answers(forms.fields(view), self._ask))
+            if self._ask("Send it? [Y/n]").lower() != "n":
+                did = self._person().submit(view, filled)
+                self._done(did)
+                if not did.error:
+                    return
+        elif menus := [each for each in forms.controls(view) if forms.is_menu(each)]:
+            chosen = self._ask(f"{menus[0].label} ({forms.choices(menus[0])}):")
+            if chosen:
+                self._done(self._person().click(view, menus[0].action_id, option=chosen))
+                self._wait_for_change(view)
+                return
+        self._person().close(view)
+
+    def _wait_for_change(self, view: View) -> None:
+        slack = self.stage.slack
+        try:
+            slack.until(lambda: slack.view(view.id) != view, LOADS_WITHIN, "the modal's answer")
+        except TimeoutError as late:
+            raise CannotDo(str(late)) from None
 
     def _ask(self, question: str) -> str:
         self.screen.console.print(f"  {question} ", end="")
@@ -140,7 +173,14 @@ class Prompt:
     def _draw(self, message: Message) -> None:
         self.screen.numbering.count = len(self._buttons)
         self._buttons += [(message, each.action_id) for each in forms.controls(message)]
-        self.screen.message(message)
+        if message.thread_ts is None:
+            self.screen.message(message)
+        else:
+            self.screen.reply(message)
+
+
+def _usable(view: View) -> bool:
+    return bool(view.content.get("submit") or forms.controls(view))
 
 
 def _answers(
@@ -148,10 +188,14 @@ def _answers(
 ) -> Iterator[tuple[str, str | list[str]]]:
     for each in fields:
         label = each.block.get("label", {}).get("text") or each.label
-        answer = ask(f"{label}:")
+        offered = f" ({forms.choices(each)})" if forms.is_menu(each) else ""
+        answer = ask(f"{label}{offered}:")
         if answer:
-            several = "multi" in each.element["type"]
-            yield each.block["block_id"], answer.split(",") if several else answer
+            several = forms.takes_many(each)
+            yield (
+                each.block["block_id"],
+                [one.strip() for one in answer.split(",")] if several else answer,
+            )
 
 
 def _lines() -> Iterator[str]:

@@ -119,6 +119,14 @@ class Scene:
         self.screen.message(card, thread)
         return card
 
+    def says(self, deployment: str, words_on_it: str) -> None:
+        """Wait until the card holds these words."""
+        self.wait(
+            lambda: words_on_it in str(self.card(deployment).blocks),
+            f"{deployment} to say {words_on_it!r}",
+        )
+        self.so(self.card(deployment), f"the card of {deployment} says {words_on_it!r}")
+
     def _if_titled(self, deployment: str, endings: tuple[str, ...]) -> Message | None:
         card = self._cards().get(deployment)
         return card if card is not None and _title(card).endswith(endings) else None
@@ -149,8 +157,8 @@ class Scene:
     def told_ecs(self, service: str, environment: str, times: int) -> None:
         """ECS was told so often to change that service, and not more."""
         found = fleet.told(self.stage.aws, service, environment)
-        word = "once" if times == 1 else f"{times} times"
-        self.so(found == times, f"ECS was told {word} to change {service} in {environment}")
+        often = {0: "was not told", 1: "was told once"}.get(times, f"was told {times} times")
+        self.so(found == times, f"ECS {often} to change {service} in {environment}")
 
 
 def _title(card: Message) -> str:

@@ -33,7 +33,7 @@ class Stage:
     set_up: bool = field(default=False, init=False)
 
     def __enter__(self) -> Self:
-        """Set up. ``OSError`` where the port is taken, ``BotFailed`` where the bot is not ready."""
+        """Set up. ``BotFailed`` where the port is taken or the bot does not get ready."""
         port = free_port(self.port)
         self.set_up = True
         self.folder = Path(tempfile.mkdtemp(prefix="quarterdeck-demo-"))

@@ -30,10 +30,13 @@ def _staging(scene: Scene) -> None:
     scene.told_ecs("backend", "staging", 1)
 
 
-def _approved(scene: Scene, deployment: str) -> None:
+def _approved(scene: Scene, text: str, who: str) -> str:
+    """Ask for a deployment to production, and let two others approve it."""
+    deployment = scene.deploy(who, text)
     scene.shows(deployment, Status.AWAITING_APPROVAL)
-    for who in ("bob", "carol"):
-        scene.press(who, deployment, "Approve")
+    scene.press("bob", deployment, "Approve")
+    scene.press("carol", deployment, "Approve")
+    return deployment
 
 
 def _production(scene: Scene) -> None:
@@ -43,23 +46,24 @@ def _production(scene: Scene) -> None:
     scene.refused("dave", deployment, "Approve", ReasonCode.NOT_APPROVER)
     scene.refused("alice", deployment, "Approve", ReasonCode.SELF_APPROVAL)
     scene.told_ecs("backend", "production", 0)
-    _approved(scene, deployment)
+    scene.press("bob", deployment, "Approve")
+    scene.says(deployment, "Approvals* 1 of 2")
+    scene.press("carol", deployment, "Approve")
     scene.ends(deployment, Status.SUCCEEDED)
     scene.runs("backend", "production", NEW)
     scene.told_ecs("backend", "production", 1)
 
 
 def _breaker(scene: Scene) -> None:
-    deployment = scene.deploy("dave", f'frontend production {BROKEN} --reason "summer theme"')
-    _approved(scene, deployment)
+    text = f'frontend production {BROKEN} --reason "summer theme"'
+    deployment = _approved(scene, text, "dave")
     scene.ends(deployment, Status.ROLLED_BACK)
     scene.runs("frontend", "production", OLD)
     scene.told_ecs("frontend", "production", 1)
 
 
 def _rollback(scene: Scene) -> None:
-    deployment = scene.deploy("alice", f"analytics production {NEW}")
-    _approved(scene, deployment)
+    deployment = _approved(scene, f"analytics production {NEW}", "alice")
     scene.ends(deployment, Status.SUCCEEDED)
     text = 'analytics production --reason "wrong totals"'
     back = scene.command("carol", "/rollback", text)

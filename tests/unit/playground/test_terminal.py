@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -40,6 +41,12 @@ def test_a_date_is_a_clock_or_a_day() -> None:
     stamp = "<!date^1700000000^{}|fallback>"
     assert len(rich_text(stamp.format("{time}"), {}).plain) == len("12:34")
     assert rich_text(stamp.format("{date}"), {}).plain.endswith("Nov 2023")
+
+
+def test_a_pretty_day_is_in_words() -> None:
+    now = int(datetime.now(UTC).timestamp())
+    drawn = rich_text(f"<!date^{now}^{{date_short_pretty}} {{time}}|fallback>", {}).plain
+    assert drawn.split()[0] in {"today", "yesterday"}  # midnight may pass in between
 
 
 def test_bold_is_bold() -> None:
