@@ -71,6 +71,10 @@ class ReplicaLeases:
     def claim_dead(self, replica_id: str, by: str) -> bool:
         """See ``Replicas.claim_dead``."""
         with faults(), writing(self._engine) as connection:
+            # Locked before anything is asked of it: PostgreSQL does not look again at a subquery
+            # when an update had to wait for another one's, and two would win.
+            one = sa.select(replicas.c.id).where(replicas.c.id == replica_id)
+            connection.execute(one.with_for_update())
             living = replicas.alias("living")
             is_alive = sa.exists().where(
                 living.c.id == by, self._lives(living, self._now(connection))

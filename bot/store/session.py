@@ -45,6 +45,13 @@ _WRITER = Turnstile()
 #: How often, and with what pause in seconds, the server is asked how an unanswered commit ended.
 ASKED, PAUSE = 10, 0.3
 
+#: What a driver raises for a database that is away, busy, not set up or closed to us.
+FAULTS: Final = (
+    exc.OperationalError,
+    exc.InterfaceError,
+    exc.InternalError,
+    exc.ProgrammingError,
+)
 SAID = "The database cannot be used, so this cannot be recorded and nothing was done."
 
 
@@ -202,7 +209,7 @@ def faults() -> Iterator[None]:
     """Turn the driver's faults into ``Unreachable``; what was being written is rolled back."""
     try:
         yield
-    except (exc.OperationalError, exc.InterfaceError, exc.InternalError) as error:
+    except FAULTS as error:
         raise Unreachable(SAID, hint=advice(error)) from error
     except exc.TimeoutError as error:
         raise Unreachable(SAID, hint="All database connections are busy. Try again.") from error
@@ -211,7 +218,7 @@ def faults() -> Iterator[None]:
 def advice(error: exc.DBAPIError) -> str:
     """What to do about a fault. The driver's own words stay in the log: they may name hosts."""
     words = str(error.orig).lower()
-    if "no such table" in words or "does not exist" in words:
+    if "no such" in words or ("relation" in words and "does not exist" in words):
         return "The database is not set up for this release: run `quarterdeck migrate`."
     if "readonly" in words or "read-only" in words:
         return "The database can only be read from."
