@@ -174,6 +174,18 @@ def test_an_answer_can_be_late(world: World, aws: Clients) -> None:
     assert time.monotonic() - started >= 0.3
 
 
+def test_an_answer_is_delayed_after_the_call_took_effect(world: World, aws: Clients) -> None:
+    world.faults.delay_answer("UpdateService", 600, n=1)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(force, aws)
+        while not world.count("UpdateService"):
+            assert not waiting.done()
+        assert len(describe(aws)["deployments"]) == 2
+        assert not waiting.done()
+        world.close()
+        waiting.result(10)
+
+
 def test_a_delay_ends_with_the_world(world: World) -> None:
     world.faults.delay("DescribeServices", 600)
     with clients_of(world) as aws, ThreadPoolExecutor(1) as pool:

@@ -79,6 +79,7 @@ def _fault(world: World, kind: str, **parameters: Any) -> None:
         "fail": world.faults.fail,
         "lose_answer": world.faults.lose_answer,
         "delay": world.faults.delay,
+        "delay_answer": world.faults.delay_answer,
         "lag": world.faults.lag,
         "no_service_deployments": world.faults.no_service_deployments,
         "clear": world.faults.clear,

@@ -19,7 +19,9 @@ SERVICE_DEPLOYMENTS = (
     "DescribeServiceRevisions",
     "StopServiceDeployment",
 )
-Kind = Literal["error", "deny", "drop_before", "drop_after", "delay"]
+Kind = Literal["error", "deny", "drop_before", "drop_after", "delay", "delay_answer"]
+#: These slow a call down, and other faults still hit it.
+SLOWING = ("delay", "delay_answer")
 
 
 @dataclass
@@ -100,6 +102,10 @@ class Faults:
         """Answer later by ``seconds`` of real time."""
         self._add(op, Fault("delay", n, seconds=seconds))
 
+    def delay_answer(self, op: str, seconds: float, n: int | None = None) -> None:
+        """Carry the call out at once, and answer later by ``seconds`` of real time."""
+        self._add(op, Fault("delay_answer", n, seconds=seconds))
+
     def lag(self, seconds: float) -> None:
         """Let reads show the state before a write for ``seconds`` of virtual time after it."""
         self._lag = seconds
@@ -135,7 +141,7 @@ class Faults:
                 for fault in list(self._by_operation.get(key, [])):
                     hit.append(fault)
                     self._use(key, fault)
-                    if fault.kind != "delay":
+                    if fault.kind not in SLOWING:
                         return hit
                 if key in self._budgets and not self._budgets[key].spend():
                     return [*hit, Fault("error", 1, _throttled())]

@@ -131,6 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
             world.record(request, error.code)
             return protocol.refusal(request.service, error, request_id)
         world.record(request, "lost_after" if drop_after else "ok")
+        self.server.closing.wait(sum(f.seconds for f in faults if f.kind == "delay_answer"))
         if drop_after:
             raise Dropped
         return protocol.answer(request.service, request.operation, result, request_id)
