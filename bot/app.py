@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import TextIO
 from uuid import uuid4
@@ -47,6 +47,7 @@ from bot.workflows.engine import Engine
 from bot.workflows.keeper import Keeper
 from bot.workflows.observer import Observer
 from bot.workflows.parts import Parts
+from bot.workflows.reaper import Reaper
 from bot.workflows.steps import Steps
 
 log = structlog.get_logger(__name__)
@@ -155,14 +156,20 @@ class Bot:
 
     def _work(self, engine: sa.Engine, parts: Parts) -> None:
         """What carries out rollouts. Closed in reverse: the lease is given up last."""
+        replicas = None
         if parts.replica != ONLY:
-            keeper = Keeper(parts, ReplicaLeases(engine, self._clock), self._fenced)
+            replicas = ReplicaLeases(engine, self._clock)
+            lease = timedelta(seconds=self._settings.quarterdeck_lease_seconds)
+            keeper = Keeper(parts.replica, replicas, lease, self._fenced)
             keeper.start()
             self._stack.callback(keeper.stop)
         durable = Engine(engine, parts.replica, Steps(parts))
         durable.launch()
         adopt_engine_logs()
         self._stack.callback(durable.close)
+        reaper = Reaper(parts, replicas)
+        reaper.start()
+        self._stack.callback(reaper.stop)
         observer = Observer(parts)
         observer.start()
         self._stack.callback(observer.stop)

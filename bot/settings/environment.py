@@ -125,6 +125,12 @@ class Settings(DatabaseSetting):
     port: int = Field(
         default=3000, ge=0, le=65535, description="the port to listen on; 0 takes a free one"
     )
+    quarterdeck_lease_seconds: int = Field(
+        default=15,
+        ge=5,
+        le=300,
+        description="how long a replica may be silent before another one takes over its work",
+    )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = (
         Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
     )
@@ -160,6 +166,7 @@ _WHAT_TO_DO = {
         "Write it like sqlite:///quarterdeck.db or postgresql://user:password@host/database."
     ),
     "port": "A port is a number from 1 to 65535, or 0 for any that is free.",
+    "quarterdeck_lease_seconds": "It is a number of seconds from 5 to 300; leave it out for 15.",
     "log_level": "It is one of DEBUG, INFO, WARNING, ERROR.",
     "quarterdeck_log_format": "It is json or console.",
 }
