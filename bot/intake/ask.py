@@ -10,6 +10,9 @@ from bot.model.ports import Transaction
 from bot.model.reply import Refused
 from bot.policy.decide import Denied
 
+#: Audit rows of one deployment among which a repeated delivery is looked for.
+REMEMBERED = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -80,6 +83,14 @@ def deny(tx: Transaction, ask: Ask, subject: Subject, refused: Refused) -> Refus
     return refused
 
 
+def heard(tx: Transaction, ask: Ask, deployment_id: str) -> bool:
+    """Whether this very request was granted already: Slack has delivered it a second time."""
+    rows = tx.audit.search(limit=REMEMBERED, deployment_id=deployment_id)
+    return any(
+        row.entry.request_id == ask.request_id and row.entry.decision == "allowed" for row in rows
+    )
+
+
 def refused_by(denied: Denied) -> Refused:
     """A policy's denial as a reply: the first reason leads, the others follow."""
     first = denied.reasons[0]
@@ -99,5 +110,5 @@ def unknown_deployment(deployment_id: str) -> Refused:
     return Refused(
         "UNKNOWN_DEPLOYMENT",
         f"There is no deployment {deployment_id[:60]}.",
-        "Ids look like backend-staging-142; `/deploy history` lists them.",
+        "Ids look like backend-staging-142; /deploy history lists them.",
     )

@@ -5,10 +5,12 @@ Every path (button, typed command, modal) comes through here, so every path meet
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.commands.model import Approve, Cancel, Reject
-from bot.intake.ask import Ask, Subject, deny, record, refused_by, unknown_deployment
+from bot.intake.ask import Ask, Subject, deny, heard, record, refused_by, unknown_deployment
+from bot.intake.deploys import repeated
 from bot.intake.rollbacks import Rollbacks
 from bot.model.deployment import Ballot, Deployment, Kind, Status, Vote
 from bot.model.ports import Transaction
@@ -27,6 +29,14 @@ class Said:
     ballot: Ballot
     digest: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Voter:
+    """Who votes, and the user groups of everybody who has voted on the same deployment."""
+
+    ask: Ask
+    members: Mapping[str, frozenset[str]]
 
 
 class Ballots:
@@ -48,26 +58,37 @@ class Ballots:
         with self._parts.store.read() as tx:
             votes = tx.votes.on(deployment_id)
         members = groups_of(self._parts.groups, votes)
-        with self._parts.store.begin() as tx:
-            deployment = tx.deployments.get(deployment_id)
-            if deployment is None:
-                return unknown_deployment(deployment_id)
-            subject = Subject.of(f"vote.{said.ballot.value}", deployment)
-            if (refused := self._refusal(tx, deployment, said, ask)) is not None:
-                tx.outbox.card(deployment.id)
-                return deny(tx, ask, subject, refused)
-            record(tx, ask, subject, "allowed", (said.reason, ""))
-            tx.outbox.card(deployment.id)
-            if said.ballot is Ballot.REJECT:
-                return self._end(tx, deployment, said, ask)
+        while True:
             members[ask.actor_id] = ask.requester.groups
-            count = tally(
-                tx.votes.on(deployment.id),
-                self._parts.catalog().policy_of(deployment.target),
-                deployment,
-                members,
-            )
-            return self._counted(tx, deployment, count, ask)
+            with self._parts.store.begin() as tx:
+                deployment = tx.deployments.get_for_update(deployment_id)
+                if deployment is None:
+                    return unknown_deployment(deployment_id)
+                strangers = [
+                    vote for vote in tx.votes.on(deployment_id) if vote.person.id not in members
+                ]
+                if not strangers:
+                    return self._cast(tx, deployment, said, Voter(ask, members))
+            # Somebody voted since: Slack is asked about them too, outside of any transaction.
+            members |= groups_of(self._parts.groups, strangers)
+
+    def _cast(
+        self, tx: Transaction, deployment: Deployment, said: Said, voter: Voter
+    ) -> Accepted | Refused:
+        ask = voter.ask
+        subject = Subject.of(f"vote.{said.ballot.value}", deployment)
+        refused = self._refusal(tx, deployment, said, ask)
+        tx.outbox.card(deployment.id)
+        if refused is not None and heard(tx, ask, deployment.id):
+            return Accepted(f"Your vote on {deployment.id} counts.", (deployment,))
+        if refused is not None:
+            return deny(tx, ask, subject, refused)
+        record(tx, ask, subject, "allowed", (said.reason, ""))
+        if said.ballot is Ballot.REJECT:
+            return self._end(tx, deployment, said, ask)
+        policy = self._parts.catalog().policy_of(deployment.target)
+        count = tally(tx.votes.on(deployment.id), policy, deployment, voter.members)
+        return self._counted(tx, deployment, count, ask)
 
     def _refusal(
         self, tx: Transaction, deployment: Deployment, said: Said, ask: Ask
@@ -123,16 +144,21 @@ class Ballots:
 
     def cancel(self, command: Cancel, ask: Ask) -> Accepted | Refused:
         """End what has not started; take back what has, if that was asked for."""
+        if again := repeated(self._parts.store, ask):
+            return again
         with self._parts.store.begin() as tx:
-            deployment = tx.deployments.get(command.id)
+            deployment = tx.deployments.get_for_update(command.id)
             if deployment is None:
                 return unknown_deployment(command.id)
             subject = Subject.of("deploy.cancel", deployment)
             refused = self._cannot_cancel(tx, deployment, command, ask)
             if refused is not None:
                 tx.outbox.card(deployment.id)
+                if heard(tx, ask, deployment.id):
+                    return Accepted(f"{deployment.id} is cancelled.", (deployment,))
                 return deny(tx, ask, subject, refused)
             if deployment.status is not Status.RUNNING:
+                record(tx, ask, subject, "allowed", (command.reason, ""))
                 return self._cancelled(tx, deployment, command, ask)
         return self._rollbacks.take_back(deployment, command.reason, ask)
 
@@ -150,13 +176,13 @@ class Ballots:
             return Refused(
                 "ALREADY_RUNNING",
                 f"{deployment.id} is a rollback that is running already.",
-                "`/rollback` to another version replaces it.",
+                "/rollback to another version replaces it.",
             )
         if not command.roll_back:
             return Refused(
                 "ALREADY_RUNNING",
                 f"{deployment.id} is running: stopping half-way would leave both versions up.",
-                f"`/deploy cancel {deployment.id} --roll-back` goes back to what ran before.",
+                f"/deploy cancel {deployment.id} --roll-back goes back to what ran before.",
                 f"/deploy cancel {deployment.id} --roll-back",
             )
         return None

@@ -43,9 +43,10 @@ class Deploys:
         """One result per target: some may be accepted while others are refused."""
         if command.dry_run:
             return self._dry_run(command, ask)
-        if again := repeated(self._parts.store, ask):
-            return again
-        results = [self._one(target, command, ask) for target in command.targets]
+        results = [
+            repeated(self._parts.store, ask, target) or self._one(target, command, ask)
+            for target in command.targets
+        ]
         return merged(results)
 
     def retry(self, command: Retry, ask: Ask) -> Accepted | Refused:
@@ -60,7 +61,7 @@ class Deploys:
             return Refused(
                 "DUPLICATE",
                 f"{earlier.id} has not ended yet: it is {earlier.status.value.replace('_', ' ')}.",
-                f"`/deploy show {earlier.id}` shows it.",
+                f"/deploy show {earlier.id} shows it.",
             )
         anew = Deploy((earlier.target,), earlier.image.digest, command.reason or earlier.reason)
         return merged([self._one(earlier.target, anew, ask, ref=earlier.image.ref)])
@@ -81,7 +82,7 @@ class Deploys:
             with self._parts.store.begin() as tx:
                 return self._decide(tx, ask, candidate, subject)
         except UserError as duplicate:
-            if again := repeated(self._parts.store, ask):
+            if again := repeated(self._parts.store, ask, target):
                 return again
             with self._parts.store.begin() as tx:
                 return deny(tx, ask, subject, refused_for(duplicate))
@@ -93,7 +94,7 @@ class Deploys:
             raise UserError(
                 f"{target.service} does not run in {target.environment}.",
                 reason_code="UNKNOWN_TARGET",
-                hint="`/deploy status` lists what runs where.",
+                hint="/deploy status lists what runs where.",
             )
         image = self._parts.registry.resolve(catalog.services[target.service].ecr, command.version)
         if ref:
@@ -161,8 +162,8 @@ class Deploys:
             return Refused(
                 "USAGE",
                 "A dry run shows one service at a time.",
-                f"Try `/deploy {command.targets[0].service} {command.targets[0].environment} "
-                "--dry-run`.",
+                f"Try /deploy {command.targets[0].service} {command.targets[0].environment} "
+                "--dry-run.",
             )
         try:
             candidate = self._candidate(command.targets[0], command)
@@ -188,10 +189,11 @@ class Deploys:
         )
 
 
-def repeated(store: Store, ask: Ask) -> Accepted | None:
+def repeated(store: Store, ask: Ask, target: Target | None = None) -> Accepted | None:
     """What this very request made before, when Slack delivers it a second time."""
     with store.read() as tx:
-        earlier = tuple(tx.deployments.by_request(ask.request_id))
+        made = tx.deployments.by_request(ask.request_id)
+    earlier = tuple(one for one in made if target in {None, one.target})
     return Accepted(" ".join(map(said, earlier)), earlier) if earlier else None
 
 

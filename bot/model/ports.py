@@ -112,6 +112,10 @@ class Deployments(Protocol):
 
     def get(self, deployment_id: str) -> Deployment | None: ...
 
+    def get_for_update(self, deployment_id: str) -> Deployment | None:
+        """As ``get``; until this transaction ends, no other one changes it or gets it like this."""
+        ...
+
     def by_request(self, request_id: str) -> Sequence[Deployment]:
         """What one request made before, oldest first: how a repeated delivery is recognised."""
         ...

@@ -91,6 +91,12 @@ class DeploymentsTable:
         found = self._read(deployments.c.id == deployment_id)
         return found[0] if found else None
 
+    def get_for_update(self, deployment_id: str) -> Deployment | None:
+        """See ``Deployments.get_for_update``. On SQLite a writing transaction is alone anyway."""
+        query = sa.select(deployments).where(deployments.c.id == deployment_id).with_for_update()
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else deployment_of(row)
+
     def by_request(self, request_id: str) -> Sequence[Deployment]:
         """See ``Deployments.by_request``."""
         query = sa.select(deployments).where(deployments.c.request_id == request_id)
