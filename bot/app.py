@@ -207,8 +207,10 @@ class Bot:
         self._open(edge, database)
 
     def _courier(self, engine: sa.Engine, intake: Intake, replica: str) -> Courier:
+        deliveries = OutboxDeliveries(engine, self._clock)
+        deliveries.free(replica)  # what an earlier life of the same name had in hand
         deliverer = Deliverer(
-            OutboxDeliveries(engine, self._clock),
+            deliveries,
             Route(intake.card, lambda: self._catalog.current().announce_in),
             WebMessenger(self._outside.slack),
             self._clock,

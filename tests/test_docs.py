@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from bot.commands.builders import BUILDERS
 from bot.commands.grammar import COMMANDS, SLASHES, by_slash, usage_hint
 from bot.commands.help import completions, help_text, readme_table
+from bot.settings.environment import Settings
 from bot.slack.examination import SCOPES
 
 ROOT = Path(__file__).parents[1]
@@ -110,6 +111,23 @@ def test_readme_shows_the_table_of_commands() -> None:
     found = re.search(r"<!-- commands -->\n(.*?)\n<!-- /commands -->", readme, re.DOTALL)
     assert found, "README.md needs the output of bot.commands.help.readme_table() between markers"
     assert found[1].strip() == readme_table()
+
+
+def settings_table() -> str:
+    rows = ["| variable | default | what it is |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        value = field.get_default()
+        shown = value.get_secret_value() if isinstance(value, SecretStr) else value
+        default = "required" if field.is_required() else f"`{shown}`" if shown is not None else ""
+        rows.append(f"| `{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
+def test_readme_shows_the_settings() -> None:
+    readme = (ROOT / "README.md").read_text()
+    found = re.search(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", readme, re.DOTALL)
+    assert found
+    assert found[1].strip() == settings_table()
 
 
 def _escaped(text: str) -> str:

@@ -56,7 +56,7 @@ def usual_duration(history: Sequence[Deployment]) -> timedelta | None:
 
 def is_current(tx: Transaction, deployment: Deployment, active: Sequence[Deployment]) -> bool:
     """Whether its target should be running this deployment's version, with nothing under way."""
-    if deployment.status is not Status.SUCCEEDED:
+    if deployment.status is not Status.SUCCEEDED or deployment.kind is Kind.ROLLBACK:
         return False
     good = tx.releases.known_good(deployment.target, 1)
     busy = any(d.status is Status.RUNNING or d.kind is Kind.ROLLBACK for d in active)

@@ -51,7 +51,7 @@ class HoldsDesk:
         )
         until = f" until {lock.until:%Y-%m-%d %H:%M} UTC" if lock.until else ""
         held = Refused(
-            "LOCKED", f"{where} is locked already.", "`/deploy locks` shows by whom and why."
+            "LOCKED", f"{where} is locked already.", "/deploy locks shows by whom and why."
         )
         verdict = may_lock(self._policies(command.environment, command.service), ask.requester)
         with self._parts.store.begin() as tx:
@@ -76,7 +76,7 @@ class HoldsDesk:
             )
             if lock is None:
                 none = Refused(
-                    "NOT_LOCKED", f"{where} is not locked.", "`/deploy locks` lists what is."
+                    "NOT_LOCKED", f"{where} is not locked.", "/deploy locks lists what is."
                 )
                 return deny(tx, ask, subject, none)
             policies = self._policies(command.environment, command.service)
@@ -96,7 +96,7 @@ class HoldsDesk:
             return Refused(
                 "USAGE",
                 "A freeze must end after it begins, and in the future.",
-                "See `/deploy help freeze`.",
+                "See /deploy help freeze.",
             )
         freeze = Freeze(
             command.environment, ask.requester.person, command.reason, since, command.until
@@ -104,7 +104,7 @@ class HoldsDesk:
         exists = Refused(
             "FROZEN",
             f"{command.environment} has a declared freeze already.",
-            f"`/deploy unfreeze {command.environment}` lifts it first.",
+            f"/deploy unfreeze {command.environment} lifts it first.",
         )
         with self._parts.store.begin() as tx:
             subject = Subject("environment.freeze", command.environment)
@@ -131,9 +131,7 @@ class HoldsDesk:
     def pause(self, command: PauseAll, ask: Ask) -> Accepted | Refused:
         """Nothing starts any more, anywhere, but rollbacks."""
         pause = Pause(ask.requester.person, command.reason, self._parts.clock.now())
-        already = Refused(
-            "PAUSED", "Everything is paused already.", "`/deploy locks` shows by whom."
-        )
+        already = Refused("PAUSED", "Everything is paused already.", "/deploy locks shows by whom.")
         with self._parts.store.begin() as tx:
             subject = Subject("all.pause")
             if denied := self._may_pause(ask.requester):
@@ -146,7 +144,7 @@ class HoldsDesk:
     def resume(self, command: ResumeAll, ask: Ask) -> Accepted | Refused:
         """End the pause."""
         none = Refused(
-            "NOT_PAUSED", "Nothing is paused.", "`/deploy locks` shows what is in the way."
+            "NOT_PAUSED", "Nothing is paused.", "/deploy locks shows what is in the way."
         )
         with self._parts.store.begin() as tx:
             subject = Subject("all.resume")

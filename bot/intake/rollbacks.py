@@ -71,7 +71,7 @@ class Rollbacks:
                 refused = Refused(
                     "NO_KNOWN_GOOD",
                     f"What ran before {deployment.id} is not known, so there is no way back to it.",
-                    "`/rollback` offers the versions that are known to be good.",
+                    "/rollback offers the versions that are known to be good.",
                 )
                 return deny(tx, ask, subject, refused)
         release = Release(
@@ -138,8 +138,8 @@ class Rollbacks:
             return Refused(
                 "NO_KNOWN_GOOD",
                 f"No earlier version of {spec.key} is known to have run well.",
-                "Deploy a version that you trust: `/deploy "
-                f"{spec.service} {spec.environment} <version>`.",
+                "Deploy a version that you trust: /deploy "
+                f"{spec.service} {spec.environment} <version>.",
             )
         chosen = [r for r in candidates if wanted == "previous" or names(r, wanted)]
         if not chosen:
@@ -249,5 +249,5 @@ def cannot_run(release: Release, why: str) -> Refused:
     return Refused(
         "RELEASE_UNUSABLE",
         f"{release.image.name} cannot run again: {why}.",
-        "`/rollback` alone offers the versions that can.",
+        "/rollback alone offers the versions that can.",
     )

@@ -218,6 +218,10 @@ class Outbox(Protocol):
         """Put a message in the card's thread, once per ``key``. ``text`` is plain, not mrkdwn."""
         ...
 
+    def said(self, deployment_id: str) -> Sequence[str]:
+        """The texts that were put in its thread, oldest first."""
+        ...
+
 
 class Engine(Protocol):
     """Durable work, asked for inside the same transaction that records why."""

@@ -39,6 +39,13 @@ class OutboxTable:
         row = self._new(deployment_id, f"thread:{key}", text[:LONGEST], broadcast=broadcast)
         self._connection.execute(row.on_conflict_do_nothing())
 
+    def said(self, deployment_id: str) -> list[str]:
+        """See ``Outbox.said``."""
+        query = sa.select(outbox.c.text).where(
+            outbox.c.deployment_id == deployment_id, outbox.c.key != CARD
+        )
+        return list(self._connection.execute(query.order_by(outbox.c.id)).scalars())
+
     def _new(self, deployment_id: str, key: str, text: str, *, broadcast: bool) -> Any:
         channel = sa.select(deployments.c.channel).where(deployments.c.id == deployment_id)
         return insert(self._connection, outbox).values(
@@ -77,6 +84,15 @@ class OutboxDeliveries:
                 .values(claimed_by=claimant, claimed_until=now + CLAIM)
             )
             return [_delivery(row) for row in rows]
+
+    def free(self, claimant: str) -> None:
+        """Let others, or a restarted self, have what ``claimant`` had claimed when it died."""
+        with faults(), writing(self._engine) as connection:
+            connection.execute(
+                sa.update(outbox)
+                .where(outbox.c.claimed_by == claimant)
+                .values(claimed_by=None, claimed_until=None)
+            )
 
     def attempting(self, delivery: Delivery, now: datetime) -> None:
         """See ``Deliveries.attempting``."""

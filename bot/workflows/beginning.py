@@ -94,11 +94,8 @@ class Beginning:
         """The groups of the requester and of who voted, without those who are barred by now."""
         groups = self._parts.groups
         people = {vote.person.id for vote in votes} | {deployment.requester.id}
-        return {
-            person: groups.of(person, fresh=True)
-            for person in sorted(people)
-            if not groups.barred(person)
-        }
+        groups.of(deployment.requester.id, fresh=True)  # one reading serves for everybody below
+        return {person: groups.of(person) for person in sorted(people) if not groups.barred(person)}
 
     def _refusal(
         self, tx: Transaction, deployment: Deployment, fresh: Fresh, now: datetime
@@ -176,7 +173,9 @@ class Beginning:
         )
 
     def _show(self, tx: Transaction, running: Deployment) -> None:
-        tx.outbox.thread(running.id, "started", f"Started; {running.target} is its turn.")
+        tx.outbox.thread(
+            running.id, "started", f"Its turn on {running.target} has come; the rollout begins."
+        )
         for waiting in tx.deployments.active(running.target):
             tx.outbox.card(waiting.id)
 

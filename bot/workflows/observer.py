@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Iterable
 from threading import Event, Thread
 
 import structlog
@@ -76,8 +77,11 @@ class Observer:
             running = [
                 d for d in tx.deployments.running(self._parts.replica) if d.handle is not None
             ]
+            # A rollout that is new to this process may have been told about by another one.
+            self._shown = {
+                d.id: self._shown.get(d.id) or lines(tx.outbox.said(d.id)) for d in running
+            }
         watched = [pair for d in running if (pair := self._watched(d)) is not None]
-        self._shown = {d.id: self._shown.get(d.id, set()) for d in running}
         if not watched:
             return False
         seen = self._parts.rollouts.observe(watched)
@@ -96,8 +100,7 @@ class Observer:
     def _record(self, before: Deployment, seen: Observation) -> bool:
         """Write what is new; the fence keeps a replica that lost its lease from writing."""
         fresh = seen.progress != before.progress
-        shown = self._shown[before.id]
-        news = {name: text for text in seen.events if (name := fingerprint(text)) not in shown}
+        news = [line for line in seen.events if line not in self._shown[before.id]]
         if not fresh and not seen.end and not news:
             return False
         now = self._parts.clock.now()
@@ -106,16 +109,22 @@ class Observer:
                 before.id, self._parts.replica, progress=seen.progress
             ):
                 return False
-            for name, text in news.items():
-                tx.outbox.thread(before.id, f"event:{name}", text)
+            if news:
+                told = "\n".join(news)
+                tx.outbox.thread(before.id, f"events:{fingerprint(told)}", told)
             if fresh:
                 tx.outbox.card(before.id)
             if seen.end is not None:
                 current = tx.deployments.get(before.id)
                 if current is not None and current.owner == self._parts.replica:
                     settle(tx, current, Ending(STATUS_OF[seen.end], seen.explanation), now)
-        shown.update(news)
+        self._shown[before.id].update(news)
         return True
+
+
+def lines(texts: Iterable[str]) -> set[str]:
+    """Every line that was told already."""
+    return {line for text in texts for line in text.split("\n")}
 
 
 def fingerprint(text: str) -> str:

@@ -125,6 +125,8 @@ def _running(facts: CardFacts, now: datetime) -> Iterator[Block]:
 
 
 def _tasks(progress: Progress) -> str:
+    if progress == Progress():
+        return "starting"
     parts = [f"{progress.running}/{progress.desired} running"]
     counted = (("pending", progress.pending), ("failed", progress.failed))
     parts += [f"{count} {name}" for name, count in counted if count]

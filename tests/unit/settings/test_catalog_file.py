@@ -279,7 +279,7 @@ def test_a_number_keeps_the_zero_it_was_written_with(tmp_path: Path) -> None:
     assert load(path).services["app"].ecr.registry == "012345678901"
 
 
-@pytest.mark.parametrize("word", sorted(RESERVED)[:5])
+@pytest.mark.parametrize("word", sorted(word for word in RESERVED if word.isalpha())[:5])
 def test_a_command_s_word_is_no_name(tmp_path: Path, word: str) -> None:
     text = WHOLE.replace("  staging:", f"  {word}:").replace(": staging", f": {word}")
     assert "own commands" in " ".join(p.message for p in problems(tmp_path, text))
