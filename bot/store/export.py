@@ -50,7 +50,7 @@ def write(rows: Iterable[AuditRow], style: Style, stream: TextIO) -> None:
         case Style.JSON_LINES:
             stream.writelines(compact(record(row)) + "\n" for row in rows)
         case Style.CSV:
-            writer = csv.writer(stream, lineterminator="\n")
+            writer = csv.writer(stream)
             writer.writerow(COLUMNS)
             for row in rows:
                 cells = record(row) | {"detail": compact(row.entry.detail)}

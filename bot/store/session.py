@@ -182,7 +182,7 @@ def _took_effect(engine: sa.Engine, number: str, error: exc.DBAPIError) -> bool:
         Event().wait(PAUSE)
     raise Unknown(
         "The database went away while this was being recorded.",
-        hint="Look whether it was, with `/deploy queue`, before asking again.",
+        hint="Look whether it was, with /deploy queue, before asking again.",
     ) from error
 
 
