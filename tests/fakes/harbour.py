@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import IO
 
 from bot.model.deployment import Deployment, Status
 from bot.playground.aws import World
+from bot.playground.slack.person import Person
 from bot.playground.slack.records import Message
 from bot.playground.slack.workspace import Workspace
 from bot.store.database import Database
@@ -168,10 +169,10 @@ class Deck:
         self.database = Database(self.engine, MachineClock())
         self.ship: Ship = Ship(place)
 
-    def person(self, name: str):  # type: ignore[no-untyped-def]
+    def person(self, name: str) -> Person:
         return self.workspace.person(name)
 
-    def says(self, name: str, text: str, slash: str = "/deploy"):  # type: ignore[no-untyped-def]
+    def says(self, name: str, text: str, slash: str = "/deploy") -> str:
         """Type a slash command in #deployments; returns what the person was told, as one text."""
         did = self.person(name).command(slash, text, channel=CHANNEL)
         assert did.error == "", did.error
@@ -243,11 +244,11 @@ class Deck:
 
     def running(self, service: str) -> str:
         """The digest of the image that the service's primary deployment runs."""
-        definition = self.world.service(CLUSTER, service).primary.task_definition
+        definition = self.world.service(CLUSTER, service).primary.revision.task_definition
         return str(definition.document["containerDefinitions"][0]["image"]).partition("@")[2]
 
 
-def told(messages) -> str:  # type: ignore[no-untyped-def]
+def told(messages: Iterable[Message]) -> str:
     return "\n".join(f"{message.text} {message.blocks}" for message in messages)
 
 
@@ -298,7 +299,7 @@ class Ship:
 
     def ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:  # noqa: S310 - our own loopback address
                 return bool(answer.status == 200)
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
