@@ -7,6 +7,7 @@ runs the bot in this process; ``Ship`` runs it as a process of its own, to be ki
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -30,6 +31,8 @@ from bot.store.database import Database
 from bot.store.session import make_engine
 from tests.fakes.clock import MachineClock
 
+#: The release under test.
+HOME = Path(__file__).parents[2]
 CLUSTER = "main"
 CHANNEL = "C0DEPLOYS"
 #: Longest that anything may take before a scenario gives up; nothing is asserted about speed.
@@ -255,9 +258,12 @@ def told(messages: Iterable[Message]) -> str:
 class Ship:
     """The bot as a process: ``quarterdeck run``, or a ``worker`` beside it."""
 
-    def __init__(self, place: Outside, name: str = "bot", *, command: str = "run") -> None:
+    def __init__(
+        self, place: Outside, name: str = "bot", *, command: str = "run", home: Path = HOME
+    ) -> None:
         self._place = place
         self._command = command
+        self._home = home
         self._log = place.folder / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.url = ""
@@ -276,7 +282,7 @@ class Ship:
         with stream:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "bot", self._command],
-                cwd=Path(__file__).parents[2],
+                cwd=self._home,
                 env=variables,
                 stdout=stream,
                 stderr=stream,
@@ -314,6 +320,26 @@ class Ship:
     def terminate(self) -> int:
         """SIGTERM, as a deployment of the bot itself would send it."""
         return self._signal(signal.SIGTERM)
+
+    def pause(self) -> None:
+        """Freeze the process, as a machine that is paused or swaps would."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen process go on where it stood."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
+    def ended(self) -> int:
+        """Wait until the process has ended by itself; its exit code."""
+        assert self.process is not None
+        return self.process.wait(timeout=PATIENCE)
+
+    @property
+    def replica(self) -> str:
+        """The name under which the process that was started last owns rollouts."""
+        return re.findall(r'"replica": ?"([^"]+)"', self.log())[-1]
 
     def _signal(self, number: signal.Signals) -> int:
         assert self.process is not None
