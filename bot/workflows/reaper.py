@@ -97,7 +97,7 @@ class Reaper:
                 return
             if deployment.status is Status.RUNNING:
                 said = "Quarterdeck's own work on it stopped on a fault, so its end is not known."
-                said = f"{said} Look at the service before anything else is deployed to it."
+                said = f"{said} Look at the service before deploying to it again."
                 ending = Ending(Status.OUTCOME_UNKNOWN, said, "INTERNAL")
             else:
                 said = "Quarterdeck's own work on it stopped on a fault; nothing was changed."
