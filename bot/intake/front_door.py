@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import structlog
+
 from bot.commands import model as commands
 from bot.intake.ask import Ask, Subject, deny
 from bot.intake.ballots import Ballots
@@ -14,9 +16,11 @@ from bot.intake.holds import HoldsDesk
 from bot.intake.reports import Reports
 from bot.intake.rollbacks import Rollbacks
 from bot.model.deployment import Requester
-from bot.model.reply import CardFacts, Refused, Reply
+from bot.model.reply import Accepted, CardFacts, Refused, Reply
 from bot.policy.reasons import ReasonCode, explain
 from bot.workflows.parts import Parts
+
+log = structlog.get_logger(__name__)
 
 
 class Intake:
@@ -59,9 +63,13 @@ class Intake:
     def submit(self, command: commands.Command, requester: Requester, request_id: str) -> Reply:
         """Decide, record, enqueue; the same ``request_id`` again changes nothing more."""
         ask = Ask(requester, request_id)
-        if requester.outsider:
-            return self._turn_away(command, ask)
-        return self.handlers[type(command)](command, ask)
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            if requester.outsider:
+                reply: Reply = self._turn_away(command, ask)
+            else:
+                reply = self.handlers[type(command)](command, ask)
+            log.info("command", person=ask.actor_id, **summary(command, reply))
+            return reply
 
     def _turn_away(self, command: commands.Command, ask: Ask) -> Refused:
         meaning, advice = explain(ReasonCode.OUTSIDER)
@@ -78,3 +86,13 @@ class Intake:
         """The facts of one card, for the outbox."""
         with self._parts.store.read() as tx:
             return card_facts(tx, self._parts.catalog(), deployment_id, self._parts.clock.now())
+
+
+def summary(command: commands.Command, reply: Reply) -> dict[str, str]:
+    """What the log says of a command: names and ids, never what somebody wrote."""
+    said = {"command": type(command).__name__, "reply": type(reply).__name__}
+    if isinstance(reply, Refused):
+        said["reason_code"] = reply.reason_code
+    if isinstance(reply, Accepted) and reply.deployments:
+        said["deployment_id"] = ",".join(made.id for made in reply.deployments)
+    return said

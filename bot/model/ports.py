@@ -20,6 +20,7 @@ from bot.model.deployment import (
     Deployment,
     Freeze,
     Image,
+    Kind,
     Lock,
     Pause,
     Release,
@@ -147,6 +148,10 @@ class Deployments(Protocol):
         """Newest first."""
         ...
 
+    def counts(self) -> Mapping[tuple[str, Kind, Status], int]:
+        """How many there are, ever, by environment, kind and state."""
+        ...
+
 
 class Votes(Protocol):
     """Ballots; one per person and deployment, a later one does not replace an earlier one."""
@@ -216,6 +221,10 @@ class Outbox(Protocol):
 
     def thread(self, deployment_id: str, key: str, text: str, *, broadcast: bool = False) -> None:
         """Put a message in the card's thread, once per ``key``. ``text`` is plain, not mrkdwn."""
+        ...
+
+    def owed(self) -> int:
+        """How many messages Slack has not been given yet."""
         ...
 
     def said(self, deployment_id: str) -> Sequence[str]:

@@ -166,6 +166,15 @@ class DeploymentsTable:
         of_service = deployments.c.service == service if service else sa.true()
         return self._read(_at(target), of_service, order=newest, limit=limit)
 
+    def counts(self) -> dict[tuple[str, Kind, Status], int]:
+        """See ``Deployments.counts``."""
+        grouped = (deployments.c.environment, deployments.c.kind, deployments.c.status)
+        query = sa.select(*grouped, sa.func.count()).group_by(*grouped)
+        return {
+            (environment, Kind(kind), Status(status)): count
+            for environment, kind, status, count in self._connection.execute(query)
+        }
+
     def _read(
         self,
         *conditions: sa.ColumnElement[bool],

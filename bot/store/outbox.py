@@ -39,6 +39,11 @@ class OutboxTable:
         row = self._new(deployment_id, f"thread:{key}", text[:LONGEST], broadcast=broadcast)
         self._connection.execute(row.on_conflict_do_nothing())
 
+    def owed(self) -> int:
+        """See ``Outbox.owed``."""
+        query = sa.select(sa.func.count()).where(outbox.c.wanted > outbox.c.shown)
+        return self._connection.execute(query).scalar_one()
+
     def said(self, deployment_id: str) -> list[str]:
         """See ``Outbox.said``."""
         query = sa.select(outbox.c.text).where(

@@ -5,20 +5,26 @@ So every replica reports the same truth, and nothing has to be counted twice to 
 
 from __future__ import annotations
 
-from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
+from bot.model.deployment import ACTIVE, Kind, Status
 from bot.model.errors import QuarterdeckError
 from bot.model.ports import Store
 
 
 class DatabaseCollector(Collector):
-    """What is under way, by environment and state, and whether the database answers."""
+    """What is under way and how it ended, and whether the database answers."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -26,25 +32,36 @@ class DatabaseCollector(Collector):
     @override
     def collect(self) -> Iterable[Metric]:
         """Read once per scrape; an unreachable database is a value, not a failed scrape."""
-        active = GaugeMetricFamily(
-            "quarterdeck_deployments_active",
-            "Deployments that have not ended",
-            labels=["environment", "status"],
-        )
         up = GaugeMetricFamily("quarterdeck_database_up", "Whether the database answers")
-        paused = GaugeMetricFamily("quarterdeck_paused", "Whether everything is paused")
         try:
             with self._store.read() as tx:
-                rows = tx.deployments.active()
-                paused.add_metric([], 1.0 if tx.holds.paused() else 0.0)
+                counts = tx.deployments.counts()
+                paused, owed = tx.holds.paused() is not None, tx.outbox.owed()
         except QuarterdeckError:
             up.add_metric([], 0.0)
             return [up]
-        counts = Tally((d.target.environment, d.status.value) for d in rows)
-        for (environment, status), count in sorted(counts.items()):
-            active.add_metric([environment, status], count)
         up.add_metric([], 1.0)
-        return [up, paused, active]
+        return [
+            up,
+            GaugeMetricFamily("quarterdeck_paused", "Whether everything is paused", paused),
+            GaugeMetricFamily("quarterdeck_outbox_owed", "Messages owed to Slack", owed),
+            *deployments(counts),
+        ]
+
+
+def deployments(counts: Mapping[tuple[str, Kind, Status], int]) -> Iterable[Metric]:
+    """Deployments under way, and those that have ended, by environment, kind and state."""
+    labels = ["environment", "kind", "status"]
+    active = GaugeMetricFamily(
+        "quarterdeck_deployments_active", "Deployments that have not ended", labels=labels
+    )
+    ended = CounterMetricFamily(
+        "quarterdeck_deployments_ended", "Deployments that have ended", labels=labels
+    )
+    for (environment, kind, status), count in sorted(counts.items()):
+        family = active if status in ACTIVE else ended
+        family.add_metric([environment, kind.value, status.value], count)
+    return active, ended
 
 
 class Metrics:
@@ -53,6 +70,8 @@ class Metrics:
     def __init__(self, store: Store) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(DatabaseCollector(store))
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
 
     def render(self) -> tuple[bytes, str]:
         """The exposition text and its content type."""

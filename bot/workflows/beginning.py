@@ -173,9 +173,7 @@ class Beginning:
         )
 
     def _show(self, tx: Transaction, running: Deployment) -> None:
-        tx.outbox.thread(
-            running.id, "started", f"Its turn on {running.target} has come; the rollout begins."
-        )
+        """Its card, and those of what waits behind it: everybody has moved up."""
         for waiting in tx.deployments.active(running.target):
             tx.outbox.card(waiting.id)
 

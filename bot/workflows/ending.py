@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
+
 from bot.model.contract import CONTROL
 from bot.model.deployment import (
     SYSTEM,
@@ -17,6 +19,8 @@ from bot.model.deployment import (
 )
 from bot.model.ports import Transaction
 from bot.model.rollout import End
+
+log = structlog.get_logger(__name__)
 
 #: The provider's word for an end, in ours.
 STATUS_OF = {
@@ -57,6 +61,13 @@ def settle(
     )
     if ended is None:
         return None
+    log.info(
+        "deployment ended",
+        deployment_id=ended.id,
+        status=ended.status.value,
+        reason_code=ended.reason_code,
+        request_id=ended.request_id,
+    )
     if ended.status is Status.SUCCEEDED and ended.revision is not None:
         tx.releases.add(Release(ended.target, ended.revision, ended.image, ended.id, now))
     tx.audit.append(outcome(ended, ending))

@@ -174,6 +174,7 @@ class Steps:
             )
             tx.outbox.thread(deployment.id, "told", told)
             tx.outbox.card(deployment.id)
+        log.info("provider told", deployment_id=deployment.id, handle=handle, how=how)
 
     def _end_after_read_back(self, deployment: Deployment, told: Told, explanation: str) -> None:
         if told is Told.SOMEONE_ELSE:
