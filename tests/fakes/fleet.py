@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from bot.model.deployment import AuditEntry, AuditRow, Deployment, Status
 from bot.playground.slack import payloads
 from bot.playground.slack.delivery import Posting, Request, headers
+from bot.playground.slack.forms import action, control
 from bot.playground.slack.person import Did
 from bot.playground.slack.records import Message, View
 from tests.fakes.harbour import CHANNEL, CLUSTER, Deck, Outside, outside, told
@@ -149,19 +150,36 @@ class Fleet(Deck):
             self.workspace, member, self.workspace.channel(CHANNEL), (slash, text)
         )
 
-    def send(self, request: Request, *, url: str = "", retry: int = 0) -> str:
+    def click(self, name: str, card: Message, button: str) -> Request:
+        """A press of a button that Slack is about to deliver."""
+        pressed = action(control(card, button), None)
+        return payloads.block_action(self.workspace, self.workspace.member(name), card, pressed)
+
+    def changed(self, name: str) -> None:
+        """Slack tells the app that a user was changed."""
+        member = self.workspace.member(name)
+        content = {"type": "user_change", "user": member.json()}
+        self.send(payloads.event(self.workspace, member, content))
+
+    def send(
+        self, request: Request, *, url: str = "", posting: Posting | None = None, status: int = 200
+    ) -> str:
         """Deliver a request, to one replica where ``url`` names it; the acknowledgement's body."""
-        sent, body = headers(self.workspace, request, Posting(retry=retry))
+        sent, body = headers(self.workspace, request, posting or Posting())
         to = urlsplit(url or self.ship.url)
         connection = http.client.HTTPConnection(to.hostname or "", to.port, timeout=30)
         try:
             connection.request("POST", "/slack/events", body, sent)
             answer = connection.getresponse()
             text = answer.read().decode()
-            assert answer.status == 200, (answer.status, text)
+            assert answer.status == status, (answer.status, text)
             return text
         finally:
             connection.close()
+
+    def again(self, request: Request, retry: int = 1) -> str:
+        """Deliver a request once more, as after an answer that was lost."""
+        return self.send(request, posting=Posting(retry=retry))
 
     # What the outside saw -----------------------------------------------------------------
 

@@ -27,11 +27,11 @@ def test_s1_a_command_whose_answer_was_lost_is_answered_again_and_done_once(deck
     service = deck.service()
     request = deck.typed("alice", f"{service} staging v2")
     first = deck.send(request)
-    second = deck.send(request, retry=1)
+    second = deck.again(request)
     deployment = once(deck, service)
     assert deployment in first
     assert deployment in second
-    assert deployment in deck.send(request, retry=2)  # after its end too
+    assert deployment in deck.again(request, 2)  # after its end too
     assert len(deck.of(service)) == 1
 
 
@@ -65,7 +65,7 @@ def test_s1_a_mention_that_slack_repeats(deck: Fleet) -> None:
     alice = deck.person("alice")
     did = alice.mention(CHANNEL, f"deploy {service} staging v2")
     for retry in (1, 2):
-        deck.send(did.request, retry=retry)
+        deck.again(did.request, retry)
     once(deck, service)
 
 
@@ -90,7 +90,7 @@ def test_s1_a_vote_that_is_delivered_twice_is_one_vote_and_no_refusal(deck: Flee
     mention = payloads.mention(deck.workspace, deck.workspace.member("bob"), message)
     mention.payload["event"]["text"] = f"<@U0QDBOT01> approve {deployment.id}"
     at_once(*[lambda: deck.send(mention)] * 3)
-    deck.send(mention, retry=1)
+    deck.again(mention)
     assert deck.get(deployment.id).status is Status.AWAITING_APPROVAL
     votes = [row for row in deck.actions(deployment.id) if row.startswith("vote")]
     assert votes == ["vote.approve allowed"]
@@ -109,7 +109,7 @@ def test_s1_a_rollback_that_is_delivered_twice_rolls_back_once(deck: Fleet) -> N
     at_once(*[lambda: deck.send(request)] * 4)
     deck.until_told(f"{service}-staging", 2)
     deck.finish(f"{service}-staging-2")
-    deck.send(request, retry=1)
+    deck.again(request)
     assert len(deck.of(service)) == 2
     assert deck.updates(f"{service}-staging") == 2
 
@@ -120,7 +120,7 @@ def test_s1_a_request_for_two_services_that_was_cut_short_is_completed(deck: Fle
     request = deck.typed("alice", f"{first} staging v2")
     deck.send(request)
     request.payload["text"] = f"{first},{second} staging v2"
-    answer = deck.send(request, retry=1)
+    answer = deck.again(request)
     once(deck, first)
     once(deck, second)
     assert f"{first}-staging-1" in answer

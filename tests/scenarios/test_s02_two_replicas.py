@@ -7,9 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from bot.model.deployment import Status
-from bot.playground.slack import payloads
-from bot.playground.slack.delivery import Request
-from bot.playground.slack.forms import action, control
 from tests.conftest import in_database
 from tests.fakes.fleet import Fleet, at_once, fleet
 from tests.fakes.harbour import Ship
@@ -40,17 +37,12 @@ class Replicas:
         self.deck = deck
         self.urls = (deck.ship.url, other.url)
 
-    def click(self, name: str, deployment: str) -> Request:
-        """A press of Approve that Slack is about to deliver."""
-        deck = self.deck
-        card = deck.card(deployment)
-        pressed = action(control(card, "Approve"), None)
-        return payloads.block_action(deck.workspace, deck.workspace.member(name), card, pressed)
-
 
 def click_both(two: Replicas, deployment: str) -> None:
     """Bob's click reaches one replica in the instant in which Carol's reaches the other."""
-    clicks = [two.click(name, deployment) for name in ("bob", "carol")]
+    clicks = [
+        two.deck.click(name, two.deck.card(deployment), "Approve") for name in ("bob", "carol")
+    ]
     pairs = zip(clicks, two.urls, strict=True)
     at_once(*[lambda c=click, u=url: two.deck.send(c, url=u) for click, url in pairs])
 
