@@ -1,0 +1,42 @@
+"""What a benchmark found, beside what was asked of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import quantiles
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One line of the table. ``ratio`` is ours divided by the reference, where there is one."""
+
+    measure: str
+    ours: str
+    reference: str
+    ratio: float | None
+    target: str
+    ok: bool
+
+
+def percentile(values: list[float], percent: int) -> float:
+    """The value that ``percent`` of the values do not exceed."""
+    return quantiles(values, n=100, method="inclusive")[percent - 1]
+
+
+def at_least(measure: str, ours: float, reference: float, unit: str, least: float) -> Verdict:
+    """Ours must be at least ``least`` times the reference."""
+    ratio = ours / reference
+    named = (f"{ours:.1f} {unit}", f"{reference:.1f} {unit}")
+    return Verdict(measure, *named, ratio, f"ratio >= {least:.2g}", ratio >= least)
+
+
+def at_most(measure: str, ours: float, reference: float, unit: str, most: float) -> Verdict:
+    """Ours must be at most ``most`` times the reference."""
+    ratio = ours / reference
+    named = (f"{ours:.2f} {unit}", f"{reference:.2f} {unit}")
+    return Verdict(measure, *named, ratio, f"ratio <= {most:.2g}", ratio <= most)
+
+
+def below(measure: str, ours: float, unit: str, limit: float) -> Verdict:
+    """Ours must be below a fixed limit."""
+    return Verdict(measure, f"{ours:.3g} {unit}", "", None, f"< {limit:g} {unit}", ours < limit)
