@@ -114,8 +114,8 @@ def migrate(
     down_to: Annotated[str | None, typer.Option(help="Go back to this revision instead.")] = None,
 ) -> None:
     """Bring the database to the newest revision. ``run`` does so by itself."""
-    from bot.app import migrate_database  # noqa: PLC0415 - see run
     from bot.settings.start import database_url  # noqa: PLC0415
+    from bot.store.maintenance import migrate_database  # noqa: PLC0415 - see run
 
     print(migrate_database(database_url(), down_to))
 
@@ -129,12 +129,13 @@ def verify(
     ] = None,
 ) -> None:
     """Recompute the whole chain; names the first row that was changed, removed or inserted."""
-    from bot.app import verify_audit  # noqa: PLC0415 - see run
+    from bot.settings.clock import SystemClock  # noqa: PLC0415
     from bot.settings.start import database_url  # noqa: PLC0415
     from bot.store.audit import Head  # noqa: PLC0415
+    from bot.store.maintenance import verify_audit  # noqa: PLC0415 - see run
 
     heads = [Head(number, digest) for number, digest in map(parse_anchor, anchor or [])]
-    verdict = verify_audit(database_url(), heads)
+    verdict = verify_audit(database_url(), SystemClock(), heads)
     if verdict.damage is not None:
         found = f"Row {verdict.seq} was {verdict.damage.value}: {verdict.explanation}."
         print(f"{found} The {verdict.checked} rows before it are sound.", file=sys.stderr)
@@ -158,17 +159,18 @@ def export(
     output: Annotated[Path | None, typer.Option(help="A file; standard output by default.")] = None,
 ) -> None:
     """Write the whole trail, oldest first."""
-    from bot.app import export_audit  # noqa: PLC0415 - see run
+    from bot.settings.clock import SystemClock  # noqa: PLC0415
     from bot.settings.start import database_url  # noqa: PLC0415
     from bot.store.export import Style  # noqa: PLC0415
+    from bot.store.maintenance import export_audit  # noqa: PLC0415 - see run
 
     if style not in set(Style):
         raise typer.BadParameter(f"{style!r} is not a format; choose jsonl or csv")
     if output is None:
-        export_audit(database_url(), Style(style), sys.stdout)
+        export_audit(database_url(), SystemClock(), Style(style), sys.stdout)
         return
     with output.open("w", encoding="utf-8", newline="") as stream:
-        export_audit(database_url(), Style(style), stream)
+        export_audit(database_url(), SystemClock(), Style(style), stream)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from threading import Event
-from typing import TextIO
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -22,6 +21,7 @@ from bot.model.ports import Groups
 from bot.providers.aws_session import AwsClients
 from bot.providers.ecr import EcrRegistry
 from bot.providers.ecs.rollouts import EcsRollouts
+from bot.settings.clock import SystemClock
 from bot.settings.environment import Settings
 from bot.settings.start import Configuration
 from bot.slack.app import make_app
@@ -33,10 +33,8 @@ from bot.slack.outbox import Deliverer, Route
 from bot.slack.people import Home, People, sign_in
 from bot.slack.socket import SocketEdge
 from bot.slack.web import WebDesk, WebMessenger, web_client
-from bot.store.audit import Head, Verdict
 from bot.store.database import Database
-from bot.store.export import Style, write
-from bot.store.migrate import current, downgrade, head, upgrade
+from bot.store.migrate import upgrade
 from bot.store.outbox import OutboxDeliveries
 from bot.store.replicas import ReplicaLeases
 from bot.store.session import make_engine
@@ -60,14 +58,6 @@ ONLY = "only"
 FENCED = 75
 #: Seconds between tries to reach Slack at the start.
 KNOCK = 2.0
-
-
-class SystemClock:
-    """The port ``Clock`` over the machine's clock."""
-
-    def now(self) -> datetime:
-        """The current time in UTC."""
-        return datetime.now(UTC)
 
 
 class LateGroups:
@@ -293,36 +283,3 @@ def run_bot(configuration: Configuration, *, front: bool) -> int:
         bot.close()
     # Workflows that wait hold threads that would keep the process; all they need is stored.
     os._exit(0)
-
-
-def migrate_database(url: str, down_to: str | None) -> str:
-    """Bring the database to the newest revision, or back to ``down_to``; says where it is now."""
-    engine = make_engine(url)
-    try:
-        if down_to is None:
-            upgrade(engine)
-        else:
-            downgrade(engine, down_to)
-        return f"The database is at revision {current(engine) or 'base'}; the newest is {head()}."
-    finally:
-        engine.dispose()
-
-
-def verify_audit(url: str, anchors: Sequence[Head] = ()) -> Verdict:
-    """Recompute the audit trail's chain, row by row."""
-    engine = make_engine(url)
-    try:
-        with Database(engine, SystemClock()).read() as tx:
-            return tx.audit.verify(anchors)
-    finally:
-        engine.dispose()
-
-
-def export_audit(url: str, style: Style, stream: TextIO) -> None:
-    """Write the whole audit trail to ``stream``, oldest first."""
-    engine = make_engine(url)
-    try:
-        with Database(engine, SystemClock()).read() as tx:
-            write(tx.audit.rows(), style, stream)
-    finally:
-        engine.dispose()
