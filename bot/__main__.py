@@ -6,6 +6,7 @@ Exit codes: 0 fine, 1 the work was done and found something wrong, 2 nothing cou
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,10 @@ def main() -> None:
     """Run a command; what cannot be done is said in whole sentences, with exit code 2."""
     try:
         app()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough, as `head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except QuarterdeckError as fault:
         print(f"quarterdeck: {fault.message}", file=sys.stderr)
         if fault.hint:

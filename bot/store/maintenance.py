@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TextIO
 
 import sqlalchemy as sa
@@ -35,7 +35,8 @@ def verify_audit(url: str, clock: Clock, anchors: Sequence[Head] = ()) -> Verdic
 def export_audit(url: str, clock: Clock, style: Style, stream: TextIO) -> None:
     """Write the whole audit trail to ``stream``, oldest first. Raises ``Unreachable``."""
     with _engine(url) as engine, faults(), reading(engine) as connection:
-        write(Trail(connection, clock).rows(), style, stream)
+        with closing(Trail(connection, clock).rows()) as rows:
+            write(rows, style, stream)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -83,7 +83,7 @@ class Trail:
             query = query.where(_condition(name, wanted))
         return [read(row) for row in self._connection.execute(query)]
 
-    def rows(self) -> Iterator[AuditRow]:
+    def rows(self) -> Generator[AuditRow]:
         """See ``AuditTrail.rows``."""
         self.flush()
         query = sa.select(audit).order_by(audit.c.seq)
