@@ -10,7 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from bot.commands.model import OpenRollbackForm, Rollback
-from bot.intake.ask import Ask, Subject, deny, record, refused_by, refused_for
+from bot.intake.ask import (
+    Ask,
+    Subject,
+    deny,
+    record,
+    refused_by,
+    refused_for,
+    unknown_target,
+)
 from bot.intake.deploys import repeated, said
 from bot.model.catalog import TargetSpec
 from bot.model.deployment import SYSTEM, Deployment, Image, Kind, Lock, Release, Status, Target
@@ -50,7 +58,7 @@ class Rollbacks:
         subject = Subject.at("rollback.requested", command.target, to=command.to)
         spec = self._parts.catalog().spec(command.target)
         if spec is None:
-            refused = Refused("UNKNOWN_TARGET", f"{command.target} is not in the catalog.")
+            refused = unknown_target(command.target)
         else:
             live = self._live(spec)
             found = self._find(spec, command.to, live)
@@ -141,7 +149,11 @@ class Rollbacks:
                 "Deploy a version that you trust: /deploy "
                 f"{spec.service} {spec.environment} <version>.",
             )
-        chosen = [r for r in candidates if wanted == "previous" or names(r, wanted)]
+        with self._parts.store.read() as tx:
+            named = tx.deployments.get(wanted)
+        # A release that ran again belongs to its newest deployment; an older id means its image.
+        digest = named.image.digest if named is not None else wanted
+        chosen = [r for r in candidates if wanted == "previous" or names(r, wanted, digest)]
         if not chosen:
             offered = ", ".join(release.image.name for release in candidates[:OFFERED])
             return Refused(
@@ -236,12 +248,11 @@ class Rollbacks:
             record(tx, ask, Subject.at("target.locked", rollback.target), "done", (lock.reason, ""))
 
 
-def names(release: Release, wanted: str) -> bool:
-    """Whether what was typed names this release: its deployment, its version, its digest."""
-    digest = release.image.digest
-    short = wanted.removeprefix("sha256:")
-    by_digest = len(short) >= 7 and digest.removeprefix("sha256:").startswith(short)  # noqa: PLR2004 - as git does
-    return wanted in {release.deployment_id, release.image.ref} or by_digest
+def names(release: Release, wanted: str, digest: str) -> bool:
+    """Whether what was typed names this release: by its version, or by the start of its digest."""
+    short = digest.removeprefix("sha256:")
+    by_digest = len(short) >= 7 and release.image.digest.removeprefix("sha256:").startswith(short)  # noqa: PLR2004 - as git does
+    return wanted == release.image.ref or by_digest
 
 
 def cannot_run(release: Release, why: str) -> Refused:

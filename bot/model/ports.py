@@ -187,6 +187,10 @@ class Releases(Protocol):
         """Record; the same target and revision again only moves it to the front."""
         ...
 
+    def disown(self, target: Target, digest: str) -> None:
+        """That image was rolled back from: it is not known to be good any more."""
+        ...
+
     def known_good(self, target: Target, limit: int = 6) -> Sequence[Release]:
         """Newest first, one per image digest."""
         ...

@@ -34,9 +34,13 @@ def verify_audit(url: str, clock: Clock, anchors: Sequence[Head] = ()) -> Verdic
 
 def export_audit(url: str, clock: Clock, style: Style, stream: TextIO) -> None:
     """Write the whole audit trail to ``stream``, oldest first. Raises ``Unreachable``."""
-    with _engine(url) as engine, faults(), reading(engine) as connection:
-        with closing(Trail(connection, clock).rows()) as rows:
-            write(rows, style, stream)
+    with (
+        _engine(url) as engine,
+        faults(),
+        reading(engine) as connection,
+        closing(Trail(connection, clock).rows()) as rows,
+    ):
+        write(rows, style, stream)
 
 
 @contextmanager

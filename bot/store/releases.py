@@ -42,6 +42,16 @@ class ReleasesTable:
             )
         )
 
+    def disown(self, target: Target, digest: str) -> None:
+        """See ``Releases.disown``."""
+        self._connection.execute(
+            sa.delete(releases).where(
+                releases.c.service == target.service,
+                releases.c.environment == target.environment,
+                releases.c.image_digest == digest,
+            )
+        )
+
     def known_good(self, target: Target, limit: int = 6) -> Sequence[Release]:
         """See ``Releases.known_good``."""
         query = (

@@ -70,6 +70,10 @@ def settle(
     )
     if ended.status is Status.SUCCEEDED and ended.revision is not None:
         tx.releases.add(Release(ended.target, ended.revision, ended.image, ended.id, now))
+        left = ended.previous if ended.kind is Kind.ROLLBACK else None
+        if left is not None and left.digest != ended.image.digest:
+            # A team goes back from what is bad: the next rollback must not offer it.
+            tx.releases.disown(ended.target, left.digest)
     tx.audit.append(outcome(ended, ending))
     tx.outbox.thread(ended.id, "ended", sentence(ended), broadcast=ended.status in ALARMING)
     tx.outbox.card(ended.id)
