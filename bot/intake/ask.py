@@ -112,3 +112,12 @@ def unknown_deployment(deployment_id: str) -> Refused:
         f"There is no deployment {deployment_id[:60]}.",
         "Ids look like backend-staging-142; /deploy history lists them.",
     )
+
+
+def unknown_target(target: Target) -> Refused:
+    """The catalog has no such target: it never had, or it does not have it any more."""
+    return Refused(
+        "UNKNOWN_TARGET",
+        f"{target} is not in the catalog.",
+        "/deploy status lists what is; quarterdeck.yaml is where it is put back.",
+    )

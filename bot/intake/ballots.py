@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.commands.model import Approve, Cancel, Reject
-from bot.intake.ask import Ask, Subject, deny, heard, record, refused_by, unknown_deployment
+from bot.intake.ask import (
+    Ask,
+    Subject,
+    deny,
+    heard,
+    record,
+    refused_by,
+    unknown_deployment,
+    unknown_target,
+)
 from bot.intake.deploys import repeated
 from bot.intake.rollbacks import Rollbacks
 from bot.model.deployment import Ballot, Deployment, Kind, Status, Vote
@@ -94,6 +103,8 @@ class Ballots:
         self, tx: Transaction, deployment: Deployment, said: Said, ask: Ask
     ) -> Refused | None:
         """Why this ballot does not count; ``None`` when it has been cast."""
+        if self._parts.catalog().spec(deployment.target) is None:
+            return unknown_target(deployment.target)
         now = self._parts.clock.now()
         asked = Asked(deployment.kind, deployment.target, ask.requester, said.reason)
         facts = gather(tx, self._parts.catalog(), asked, now)
@@ -165,6 +176,8 @@ class Ballots:
     def _cannot_cancel(
         self, tx: Transaction, deployment: Deployment, command: Cancel, ask: Ask
     ) -> Refused | None:
+        if self._parts.catalog().spec(deployment.target) is None:
+            return unknown_target(deployment.target)
         asked = Asked(deployment.kind, deployment.target, ask.requester, command.reason)
         facts = gather(tx, self._parts.catalog(), asked, self._parts.clock.now())
         verdict = may_cancel(facts, deployment)

@@ -18,7 +18,7 @@ from bot.commands.model import (
     ShowStatus,
     ShowWhoAmI,
 )
-from bot.intake.ask import Ask, unknown_deployment
+from bot.intake.ask import Ask, unknown_deployment, unknown_target
 from bot.intake.cards import card_facts
 from bot.model.catalog import TargetSpec
 from bot.model.deployment import AuditRow, Kind, Release, Target
@@ -145,8 +145,10 @@ class Reports:
         state = deployment.status.value.replace("_", " ")
         return Why(f"{deployment.id} is {state}. {deployment.explanation}".strip(), tuple(lines))
 
-    def why_target(self, command: ExplainTarget, ask: Ask) -> Why:
+    def why_target(self, command: ExplainTarget, ask: Ask) -> Why | Refused:
         """What a deployment to this target would meet right now, asked by this person."""
+        if self._parts.catalog().spec(command.target) is None:
+            return unknown_target(command.target)
         asked = Asked(Kind.DEPLOY, command.target, ask.requester, "")
         with self._parts.store.read() as tx:
             decision = decide(gather(tx, self._parts.catalog(), asked, self._parts.clock.now()))
