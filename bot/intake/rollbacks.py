@@ -126,7 +126,10 @@ class Rollbacks:
             return None
 
     def _candidates(self, spec: TargetSpec, live: Live | None) -> list[Release]:
-        """Known-good releases, newest first, without what runs or is being rolled out now."""
+        """Known-good releases, newest first, without what is being rolled out now, or runs.
+
+        While something is being rolled out, what still runs is the way back from it.
+        """
         with self._parts.store.read() as tx:
             good = list(tx.releases.known_good(spec.key, OFFERED + 2))
             running = {
@@ -134,10 +137,10 @@ class Rollbacks:
                 for d in tx.deployments.active(spec.key)
                 if d.status is Status.RUNNING
             }
-        if live is not None and live.image is not None:
-            running.add(live.image.digest)
-        elif good and not running:
-            running.add(good[0].image.digest)
+        if not running and live is not None and live.image is not None:
+            running = {live.image.digest}
+        elif not running and good:
+            running = {good[0].image.digest}
         return [release for release in good if release.image.digest not in running]
 
     def _find(self, spec: TargetSpec, wanted: str, live: Live | None) -> Release | Refused:
