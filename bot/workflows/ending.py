@@ -16,6 +16,7 @@ from bot.model.deployment import (
     Person,
     Release,
     Status,
+    Target,
 )
 from bot.model.ports import Transaction
 from bot.model.rollout import End
@@ -77,9 +78,18 @@ def settle(
     tx.audit.append(outcome(ended, ending))
     tx.outbox.thread(ended.id, "ended", sentence(ended), broadcast=ended.status in ALARMING)
     tx.outbox.card(ended.id)
+    if deployment.status is Status.QUEUED:
+        move_up(tx, ended.target)
     if deployment.status is Status.RUNNING:
         tx.engine.tell(ended.id, CONTROL, {"settled": ended.status.value}, f"{ended.id}:settled")
     return ended
+
+
+def move_up(tx: Transaction, target: Target) -> None:
+    """One of a queue is gone: the cards of the others show their new places."""
+    for waiting in tx.deployments.active(target):
+        if waiting.status is Status.QUEUED:
+            tx.outbox.card(waiting.id)
 
 
 def outcome(ended: Deployment, ending: Ending) -> AuditEntry:
