@@ -30,6 +30,9 @@ from bot.workflows.ending import Ending, settle
 from bot.workflows.facts import Asked, gather
 from bot.workflows.parts import Parts
 
+#: How many of a target's newest deployments are searched for the one that was taken back.
+RECENT = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
@@ -190,6 +193,8 @@ def stale(tx: Transaction, deployment: Deployment, live: Live) -> Refusal | None
         for release in tx.releases.known_good(deployment.target, 2)
     ):
         return None
+    if taken_back(tx, deployment, live):
+        return None
     running = live.image.digest[:19] if live.image else live.revision
     was = deployment.previous.name if deployment.previous else deployment.previous_revision
     return Refusal(
@@ -197,6 +202,15 @@ def stale(tx: Transaction, deployment: Deployment, live: Live) -> Refusal | None
         f"{deployment.target} ran {was} when this was asked for, and now runs {running}, which "
         "Quarterdeck did not deploy. If that is fine, go on from it with "
         f"/deploy retry {deployment.id}.",
+    )
+
+
+def taken_back(tx: Transaction, deployment: Deployment, live: Live) -> bool:
+    """Whether what rolled when this was asked for was ours, and what ran before it is back."""
+    return any(
+        earlier.revision == deployment.previous_revision
+        and earlier.previous_revision == live.revision
+        for earlier in tx.deployments.history(deployment.target, RECENT)
     )
 
 
