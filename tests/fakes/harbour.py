@@ -339,7 +339,7 @@ class Ship:
     @property
     def replica(self) -> str:
         """The name under which the process that was started last owns rollouts."""
-        return re.findall(r'"replica": ?"([^"]+)"', self.log())[-1]
+        return str(re.findall(r'"replica": ?"([^"]+)"', self.log())[-1])
 
     def _signal(self, number: signal.Signals) -> int:
         assert self.process is not None

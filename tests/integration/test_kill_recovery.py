@@ -11,6 +11,8 @@ from bot.model.deployment import Status
 from tests.fakes.fleet import Fleet, fleet
 from tests.fakes.squadron import WHOLE, true_end, whole
 
+pytestmark = pytest.mark.xdist_group("kill")
+
 
 @pytest.fixture(scope="module")
 def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:

@@ -13,6 +13,8 @@ from bot.model.deployment import Status
 from tests.fakes.fleet import CLUSTER, Fleet
 from tests.fakes.squadron import WHOLE, registered, true_end, whole
 
+pytestmark = pytest.mark.xdist_group("e1")
+
 
 def crash(deck: Fleet) -> None:
     deck.ship.kill()
