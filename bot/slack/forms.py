@@ -11,7 +11,8 @@ from slack_bolt import Ack
 from slack_sdk.models.views import View
 
 from bot.commands.model import Deploy, OpenDeployForm, OpenRollbackForm, Reject, Rollback
-from bot.commands.values import read_version
+from bot.commands.typography import tidy
+from bot.commands.values import read_reason, read_version
 from bot.model.deployment import Target
 from bot.model.errors import QuarterdeckError
 from bot.model.reply import DeployForm, Refused, Reply, RollbackForm
@@ -76,9 +77,8 @@ class Forms:
     def submitted(self, ack: Ack, body: Mapping[str, Any]) -> None:
         """Any of the forms: the same commands through the same door as when typed."""
         view = body["view"]
-        handle = Handle.load(str(view.get("private_metadata") or ""))
-        asked = by_view(body, handle.channel)
-        future = self.edge.bench.start(lambda: self._submit(view, handle, asked))
+        asked = by_view(body, "")
+        future = self.edge.bench.start(lambda: self._submit(body))
         if self.edge.bench.settled(future):
             ack(**_verdict(future, view, self._drawn(future, view, asked)))
             return
@@ -90,8 +90,10 @@ class Forms:
             lambda: self.edge.desk.update_modal(view_id, self._drawn(future, view, asked)),
         )
 
-    def _submit(self, view: Mapping[str, Any], handle: Handle, asked: Asked) -> Reply:
-        return submit(self.edge, read_command(view, handle), asked)
+    def _submit(self, body: Mapping[str, Any]) -> Reply:
+        view = body["view"]
+        handle = Handle.load(str(view.get("private_metadata") or ""))
+        return submit(self.edge, read_command(view, handle), by_view(body, handle.channel))
 
     def _drawn(self, future: Future[Reply], view: Mapping[str, Any], asked: Asked) -> View:
         heading = HEADINGS[view["callback_id"]]
@@ -115,16 +117,16 @@ class Forms:
 
 
 def read_command(view: Mapping[str, Any], handle: Handle) -> Deploy | Rollback | Reject:
-    """What a submitted form asks for. Raises ``UserError`` for a version that cannot be one."""
+    """What a submitted form asks for, by the rules for what is typed. Raises ``UserError``."""
     values = view["state"]["values"]
-    reason = _text(values, Field.REASON)
+    reason = read_reason(tidy(_text(values, Field.REASON)))
     match view["callback_id"]:
         case Form.DEPLOY:
             environment = _chosen(values, Field.ENVIRONMENT)
             services = (values[Field.SERVICES][INPUT].get("selected_options")) or ()
             return Deploy(
                 targets=tuple(Target(str(one["value"]), environment) for one in services),
-                version=read_version(_text(values, Field.VERSION) or "latest"),
+                version=read_version(tidy(_text(values, Field.VERSION)) or "latest"),
                 reason=reason,
             )
         case Form.ROLLBACK:

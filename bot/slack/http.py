@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -25,6 +26,8 @@ EVENTS = "/slack/events"
 LIMIT = 1 << 20
 #: Seconds an idle connection is kept.
 IDLE = 60
+#: Seconds since 1970; with many more digits it would overflow where it is compared.
+_EPOCH = re.compile(r"[0-9]{1,12}")
 #: Tenths of a second in which a closing server sends the rest of its answers.
 FLUSHES = 20
 
@@ -101,12 +104,12 @@ def _slack(app: App, environ: WSGIEnvironment) -> Page:
     if int(length) > LIMIT:
         return _plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"At most {LIMIT} bytes.")
     timestamp = environ.get("HTTP_X_SLACK_REQUEST_TIMESTAMP", "")
-    if timestamp and not (timestamp.isascii() and timestamp.isdigit()):
+    if timestamp and not _EPOCH.fullmatch(timestamp):
         return _plain(HTTPStatus.UNAUTHORIZED, "The timestamp is not a number.")
     try:
         body = environ["wsgi.input"].read(int(length)).decode("utf-8")
         request = BoltRequest(body=body, headers=_headers(environ))
-    except (ValueError, AttributeError, TypeError, KeyError):
+    except (ValueError, AttributeError, TypeError, KeyError, RecursionError):
         # Bolt reads a body before it verifies it, so anybody's nonsense arrives there.
         return _plain(HTTPStatus.BAD_REQUEST, "The body cannot be read.")
     return _page(app.dispatch(request))

@@ -39,7 +39,7 @@ def test_a_replayed_request_is_refused_after_five_minutes(workspace: Slack) -> N
     assert workspace.form({**fields, "trigger_id": "t"}, age=290).status == 200
 
 
-@pytest.mark.parametrize("timestamp", ["now", "-1", "1e9", "²"])
+@pytest.mark.parametrize("timestamp", ["now", "-1", "1e9", "²", "9" * 400])
 def test_a_timestamp_that_is_no_number_is_refused(workspace: Slack, timestamp: str) -> None:
     answer = workspace.request(
         "POST", "/slack/events", b"{}", HTTP_X_SLACK_REQUEST_TIMESTAMP=timestamp
@@ -47,7 +47,9 @@ def test_a_timestamp_that_is_no_number_is_refused(workspace: Slack, timestamp: s
     assert answer.status == 401
 
 
-@pytest.mark.parametrize("body", [b"\xff\xfe", b"{", b"[1]", b"payload=%7B", b"payload=%5B%5D"])
+@pytest.mark.parametrize(
+    "body", [b"\xff\xfe", b"{", b"[1]", b"payload=%7B", b"payload=%5B%5D", b'{"a":' * 5000]
+)
 def test_an_unreadable_body_is_refused(workspace: Slack, body: bytes) -> None:
     kind = "application/json" if body[:1] in b"[{\xff" else "application/x-www-form-urlencoded"
     answer = workspace.request("POST", "/slack/events", body, CONTENT_TYPE=kind)
