@@ -164,7 +164,7 @@ def _how_long(deployment: Deployment) -> str:
 def _notes(facts: CardFacts, note: str) -> Iterator[Block]:
     lines = [f"⚠️ {escaped(warning, 300)}" for warning in facts.warnings]
     if facts.deployment.overridden_freeze:
-        lines.append(f"🧊 Overrides the freeze {escaped(facts.deployment.overridden_freeze, 150)}.")
+        lines.append(f"🧊 {escaped(facts.deployment.overridden_freeze, 300)}")
     if facts.lock:
         until = f" until {moment(facts.lock.until)}" if facts.lock.until else ""
         why = escaped(facts.lock.reason, 200)

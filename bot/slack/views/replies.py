@@ -61,8 +61,8 @@ def _draw_answer(reply: Accepted | Refused | DryRun) -> Message:
             assert_never(reply)
 
 
-Timed = StatusReport | DeploymentList | Details
-Timeless = Why | HoldsReport | AuditReport | WhoAmI | Help
+Timed = StatusReport | DeploymentList | Details | HoldsReport
+Timeless = Why | AuditReport | WhoAmI | Help
 
 
 def _draw_report(reply: Timed | Timeless, now: datetime) -> Message:
@@ -73,6 +73,8 @@ def _draw_report(reply: Timed | Timeless, now: datetime) -> Message:
             return deployments(reply, now)
         case Details():
             return details(reply, now)
+        case HoldsReport():
+            return holds(reply, now)
         case _:
             return _draw_timeless(reply)
 
@@ -81,8 +83,6 @@ def _draw_timeless(reply: Timeless) -> Message:
     match reply:
         case Why():
             return why(reply)
-        case HoldsReport():
-            return holds(reply)
         case AuditReport():
             return audit(reply)
         case WhoAmI():

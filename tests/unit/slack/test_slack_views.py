@@ -112,8 +112,8 @@ def test_foreign_words_are_never_markup(reply: Reply) -> None:
     for text in (drawn.text, *marked_up(blocks)):
         for live in ("<!channel>", "<https", "*b*", "_i_", "~s~", "`c`", ":tada:"):
             assert live not in text
-        # A refusal's hint says whom to ask, and only people, groups and channels are let through.
-        assert "<@U1>" not in text or isinstance(reply, Refused)
+        # What to do says whom to ask, and only people, groups and channels are let through.
+        assert "<@U1>" not in text or isinstance(reply, Refused | Why)
     assert not any(char in json.dumps(blocks, ensure_ascii=False) for char in "\u202e\u200b\x00")
 
 
