@@ -126,7 +126,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
     ),
     CommandSpec(
         DEPLOY, "history", "[service] [environment]", "Past deployments, newest first.",
-        "With who asked, who approved and how it ended.",
+        "With who asked, when, and how it ended.",
         ("/deploy history backend production",), aliases=("log",),
     ),
     CommandSpec(
@@ -237,7 +237,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
         (
             Option("--by", "whose actions", Takes.WORD, "<@user>", ("--who", "--user")),
             Option("--id", "one deployment's", Takes.WORD, "<id>", ("--deployment",)),
-            Option("--action", "such as deploy, vote or lock", Takes.WORD, "<prefix>"),
+            Option("--action", "such as deploy, vote or target.lock", Takes.WORD, "<prefix>"),
             Option("--limit", "how many rows: 1 to 50, 10 unless told", Takes.WORD, "<n>"),
         ),
     ),

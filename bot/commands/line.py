@@ -161,13 +161,15 @@ def _guess(guess: str) -> str:
 
 def _elsewhere(name: str) -> str:
     owners = [spec.name for spec in COMMANDS if _named(spec, name) is not None]
-    return f"It belongs to {', '.join(owners)}." if owners else ""
+    return f"{name} belongs to {', '.join(owners)}." if owners else ""
 
 
 def _options(spec: CommandSpec) -> str:
     names = ", ".join(option.name for option in spec.options)
-    known = f"It has {names}." if names else "It has none."
-    return f"{known} A reason with dashes in it needs quotation marks."
+    command = f"{spec.slash} {spec.verb}".strip()
+    if not names:
+        return f"{command} takes no options."
+    return f"{command} has {names}. A reason with dashes in it needs quotation marks."
 
 
 def _value(

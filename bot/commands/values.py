@@ -41,7 +41,8 @@ def read_version(text: str) -> str:
         Mistake.BAD_VERSION,
         f"{quoted(text)} cannot be a version.",
         "A version is a tag (v1.4.2), a commit sha (9fceb02), a digest (sha256:… with 64 digits)"
-        " or latest: letters, digits and . _ + / - only, at most 128.",
+        " or latest: letters, digits, dots, underscores, plus signs, slashes and hyphens only, at"
+        " most 128.",
     )
 
 
@@ -94,7 +95,7 @@ def read_action(text: str) -> str:
     raise mistake(
         Mistake.USAGE,
         f"{quoted(text)} cannot begin an action's name.",
-        "Actions read like deploy.requested, vote.approved or lock.taken: --action vote",
+        "Actions read like deploy.requested, vote.approve or target.lock: --action vote",
     )
 
 

@@ -89,7 +89,7 @@ def _over(facts: Facts, deployment: Deployment) -> Reason | None:
     state = deployment.status.value.replace("_", " ")
     who = f", by {plain(deployment.ended_by.name, 80)}" if deployment.ended_by else ""
     when = f" at {deployment.finished_at:%Y-%m-%d %H:%M} UTC" if deployment.finished_at else ""
-    said = f"{deployment.id} was decided already: it is {state}{who}{when}."
+    said = f"{deployment.id} was decided already: {state}{who}{when}."
     return Reason(ReasonCode.ALREADY_DECIDED, said, f"/deploy show {deployment.id} tells more.")
 
 
@@ -99,7 +99,7 @@ def may_cancel(facts: Facts, deployment: Deployment) -> Verdict:
         return Denied((outside(),))
     if deployment.settled:
         state = deployment.status.value.replace("_", " ")
-        said = f"{deployment.id} has ended already: it is {state}."
+        said = f"{deployment.id} has ended already: {state}."
         advice = f"/deploy show {deployment.id} tells more."
         return Denied((Reason(ReasonCode.NOT_RUNNING, said, advice),))
     is_own = facts.requester.person.id == deployment.requester.id
