@@ -116,15 +116,9 @@ class Reports:
 
     def history(self, command: ShowHistory, _ask: Ask) -> DeploymentList:
         """Newest first."""
-        target = (
-            Target(command.service, command.environment)
-            if command.service and command.environment
-            else None
-        )
         with self._parts.store.read() as tx:
-            rows = tx.deployments.history(target, LISTED, command.service)
-            kept = [d for d in rows if command.environment in {None, d.target.environment}]
-            return DeploymentList("History", tuple(kept))
+            rows = tx.deployments.history(None, LISTED, command.service, command.environment)
+            return DeploymentList("History", tuple(rows))
 
     def show(self, command: ShowDeployment, _ask: Ask) -> Details | Refused:
         """A deployment's card again, with its audit rows."""
@@ -177,7 +171,9 @@ class Reports:
 
     def audit(self, command: ShowAudit, _ask: Ask) -> AuditReport:
         """Rows of the trail, newest first."""
-        where = "/".join(filter(None, (command.service, command.environment)))
+        named = command.service or command.environment
+        # A service or an environment alone is one side of the slash in a target's name.
+        where = f"{command.service or ''}/{command.environment or ''}" if named else ""
         filters = {
             "target": where,
             "actor": command.person_id or "",

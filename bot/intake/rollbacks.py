@@ -192,7 +192,8 @@ class Rollbacks:
         except UserError as duplicate:
             if again := repeated(self._parts.store, ask):
                 return again
-            return refused_for(duplicate)
+            with self._parts.store.begin() as tx:
+                return deny(tx, ask, subject, refused_for(duplicate))
 
     def _record(self, tx: Transaction, way: Way, ask: Ask, subject: Subject) -> Accepted:
         now = self._parts.clock.now()

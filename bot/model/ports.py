@@ -143,9 +143,13 @@ class Deployments(Protocol):
     def running(self, owner: str) -> Sequence[Deployment]: ...
 
     def history(
-        self, target: Target | None, limit: int, service: str | None = None
+        self,
+        target: Target | None,
+        limit: int,
+        service: str | None = None,
+        environment: str | None = None,
     ) -> Sequence[Deployment]:
-        """Newest first."""
+        """Newest first; of everything that ``service`` and ``environment`` do not exclude."""
         ...
 
     def counts(self) -> Mapping[tuple[str, Kind, Status], int]:

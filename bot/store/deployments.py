@@ -159,12 +159,17 @@ class DeploymentsTable:
         )
 
     def history(
-        self, target: Target | None, limit: int, service: str | None = None
+        self,
+        target: Target | None,
+        limit: int,
+        service: str | None = None,
+        environment: str | None = None,
     ) -> Sequence[Deployment]:
         """See ``Deployments.history``."""
         newest = tuple(part.desc() for part in _AGE)
         of_service = deployments.c.service == service if service else sa.true()
-        return self._read(_at(target), of_service, order=newest, limit=limit)
+        there = deployments.c.environment == environment if environment else sa.true()
+        return self._read(_at(target), of_service, there, order=newest, limit=limit)
 
     def counts(self) -> dict[tuple[str, Kind, Status], int]:
         """See ``Deployments.counts``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -32,6 +32,15 @@ STATUS_OF = {
     End.UNKNOWN: Status.OUTCOME_UNKNOWN,
 }
 
+#: What ``why`` explains where an end came without a reason code of its own.
+CODE_OF = {
+    Status.ROLLED_BACK: "ROLLED_BACK",
+    Status.FAILED: "FAILED",
+    Status.SUPERSEDED: "SUPERSEDED",
+    Status.TIMED_OUT: "TIMED_OUT",
+    Status.OUTCOME_UNKNOWN: "OUTCOME_UNKNOWN",
+}
+
 #: Ends that somebody should look at: told to the channel, not only to the thread.
 ALARMING = frozenset(
     {Status.ROLLED_BACK, Status.FAILED, Status.TIMED_OUT, Status.OUTCOME_UNKNOWN, Status.SUPERSEDED}
@@ -52,6 +61,7 @@ def settle(
     tx: Transaction, deployment: Deployment, ending: Ending, now: datetime
 ) -> Deployment | None:
     """Move to a final state; ``None`` where another end was recorded first, which then stands."""
+    ending = replace(ending, reason_code=ending.reason_code or CODE_OF.get(ending.status, ""))
     ended = tx.deployments.move(
         deployment,
         ending.status,
