@@ -48,7 +48,7 @@ FOLLOWING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """``lags`` in seconds, one per rollout; ``calls`` to ECS per rollout, and those to follow it."""
+    """``lags`` in seconds, one per rollout; ``calls`` to ECS per rollout, some to follow it."""
 
     lags: list[float]
     calls: float

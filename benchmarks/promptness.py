@@ -50,10 +50,10 @@ def _roll_back(stack: Place) -> list[float]:
     return [told[service] - at for service, at in sent.items()]
 
 
-def _until_told(stack: Place, service: str, times: int) -> None:
-    def told() -> bool:
+def _until_told(stack: Place, service: str, *, times: int) -> None:
+    def told() -> object:
         calls = stack.ecs_calls("UpdateService")
-        return sum(call["parameters"]["service"] == service for call in calls) == times
+        return sum(call["parameters"]["service"] == service for call in calls) >= times
 
     stack.until(told, "ECS to be told", every=0.05)
 
