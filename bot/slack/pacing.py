@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 
 #: Slack refuses faster changes of one message, and nobody reads them.
 BETWEEN_UPDATES = timedelta(seconds=1)
+#: Slack promises 50 updates a minute in a workspace. What still changes takes at most 30 of them,
+#: in steady flow 20, so that cards which have come to their end find room at once.
+UPDATES_EVERY, UPDATES_AT_ONCE = timedelta(seconds=3), 10
 #: Where Slack limits us without saying for how long.
 UNSAID = timedelta(seconds=5)
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds
@@ -24,6 +27,8 @@ class Pacing:
         self._jitter = jitter
         self._limited: dict[str, datetime] = {}
         self._updated: dict[str, datetime] = {}
+        self._slots: dict[str, datetime] = {}
+        self._spent_until: datetime | None = None
         self._failures: dict[int, int] = {}
 
     def limit(self, method: str, now: datetime, retry_after: float) -> datetime:
@@ -43,12 +48,26 @@ class Pacing:
         if len(self._updated) >= REMEMBERED:
             self._updated.clear()
         self._updated[card] = now
+        self._slots.pop(card, None)
 
     def update_due(self, card: str, now: datetime) -> datetime | None:
-        """When the card may be changed again, if not now."""
+        """When a card that still changes may be changed again, if not now.
+
+        A card that has to wait keeps its place in the line.
+        """
+        slot = self._slots.get(card)
+        if slot is None:
+            slot = self._slots[card] = self._take_slot(card, now)
+        return slot if now < slot else None
+
+    def _take_slot(self, card: str, now: datetime) -> datetime:
+        if len(self._slots) >= REMEMBERED:
+            self._slots.clear()
         last = self._updated.get(card)
-        due = last + BETWEEN_UPDATES if last is not None else now
-        return due if now < due else None
+        mine = max(now, last + BETWEEN_UPDATES) if last is not None else now
+        spent = max(mine, self._spent_until or mine)
+        self._spent_until = spent + UPDATES_EVERY
+        return max(mine, spent - (UPDATES_AT_ONCE - 1) * UPDATES_EVERY)
 
     def failed(self, delivery: int, now: datetime) -> datetime:
         """When to try again: exponential, with full jitter above one half, at most five minutes."""

@@ -18,6 +18,7 @@ CARD = "card"
 CLAIM = timedelta(seconds=30)
 #: Longest thread message, in characters; Slack takes more, people do not.
 LONGEST = 3000
+_SETTLED = deployments.c.status.in_(sorted(status.value for status in TERMINAL))
 
 
 class OutboxTable:
@@ -27,9 +28,16 @@ class OutboxTable:
         self._connection = connection
 
     def card(self, deployment_id: str) -> None:
-        """See ``Outbox.card``: asked for many times, it is one row whose wanted state grows."""
+        """See ``Outbox.card``: asked for many times, it is one row whose wanted state grows.
+
+        What was put off while it changed is due at once when it has come to its end.
+        """
         wanted = self._new(deployment_id, CARD, "", broadcast=False)
-        again = {"wanted": outbox.c.wanted + 1}
+        ended = sa.exists().where(deployments.c.id == deployment_id, _SETTLED)
+        again = {
+            "wanted": outbox.c.wanted + 1,
+            "due_at": sa.case((ended, sa.null()), else_=outbox.c.due_at),
+        }
         self._connection.execute(
             wanted.on_conflict_do_update(index_elements=["deployment_id", "key"], set_=again)
         )
@@ -123,9 +131,11 @@ class OutboxDeliveries:
     def postpone(self, delivery: Delivery, until: datetime, why: str, *, untried: bool) -> None:
         """See ``Deliveries.postpone``."""
         changes: dict[str, Any] = {"attempted_at": None} if untried else {}
+        # What was asked for in the meantime is looked at anew: it may be the end.
+        unchanged = outbox.c.wanted == delivery.wanted
         self._change(
             delivery,
-            due_at=until,
+            due_at=sa.case((unchanged, sa.literal(until, outbox.c.due_at.type)), else_=sa.null()),
             claimed_by=None,
             claimed_until=None,
             last_fault=why[:500],
@@ -167,7 +177,6 @@ _card = outbox.alias("card")
 
 def _due(now: datetime) -> sa.Select[Any]:
     """What is owed, free and due: cards of settled deployments, other cards, then threads."""
-    settled = deployments.c.status.in_(sorted(status.value for status in TERMINAL))
     is_card = outbox.c.key == CARD
     return (
         sa.select(outbox, _card.c.ts.label("card_ts"), _card.c.channel.label("card_channel"))
@@ -183,7 +192,7 @@ def _due(now: datetime) -> sa.Select[Any]:
             sa.or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= now),
             sa.or_(is_card, _card.c.ts.is_not(None)),
         )
-        .order_by(sa.case((sa.and_(is_card, settled), 0), (is_card, 1), else_=2), outbox.c.id)
+        .order_by(sa.case((sa.and_(is_card, _SETTLED), 0), (is_card, 1), else_=2), outbox.c.id)
     )
 
 

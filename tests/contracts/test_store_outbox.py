@@ -174,6 +174,32 @@ def test_what_is_postponed_comes_back_in_time(database: Database, deliveries: De
     assert fresh.attempts == 0
 
 
+def test_what_was_put_off_is_due_when_it_has_ended(
+    database: Database, deliveries: Deliveries
+) -> None:
+    one = stored(database, a_deployment(status=Status.QUEUED))
+    ask_card(database)
+    (card,) = claim(deliveries)
+    deliveries.postpone(card, NOON + 60 * SECOND, "Paced.", untried=True)
+    ask_card(database)
+    assert claim(deliveries, SECOND) == []
+    with database.begin() as tx:
+        assert tx.deployments.move(one, Status.CANCELLED) is not None
+        tx.outbox.card(ID)
+    assert len(claim(deliveries, SECOND)) == 1
+
+
+def test_what_ends_while_it_is_put_off_is_not_put_off(
+    database: Database, deliveries: Deliveries
+) -> None:
+    stored(database, a_deployment())
+    ask_card(database)
+    (card,) = claim(deliveries)
+    ask_card(database)
+    deliveries.postpone(card, NOON + 60 * SECOND, "Paced.", untried=True)
+    assert len(claim(deliveries, SECOND)) == 1
+
+
 def test_an_attempt_that_nobody_finished_is_noticed(
     database: Database, deliveries: Deliveries
 ) -> None:

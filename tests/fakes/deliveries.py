@@ -26,6 +26,8 @@ class FakeDeliveries:
         for delivery in self.rows.values():
             if (delivery.deployment_id, delivery.key) == (deployment_id, key):
                 self.rows[delivery.id] = replace(delivery, wanted=delivery.wanted + 1)
+                if deployment_id in self.settled:
+                    self.due_at.pop(delivery.id, None)
                 return delivery.id
         number = len(self.rows) + 1
         self.rows[number] = Delivery(
@@ -64,7 +66,8 @@ class FakeDeliveries:
     def postpone(self, delivery: Delivery, until: datetime, why: str, *, untried: bool) -> None:
         if untried:
             self.rows[delivery.id] = replace(self.rows[delivery.id], attempted_at=None)
-        self.due_at[delivery.id] = until
+        if self.rows[delivery.id].wanted == delivery.wanted:
+            self.due_at[delivery.id] = until
         self.why[delivery.id] = why
 
     def move(self, delivery: Delivery, channel: str) -> None:

@@ -67,3 +67,25 @@ def test_the_end_survives_being_limited_for_long() -> None:
     (card,) = outbox.messenger.in_channel("C1")
     assert "failed" in card.text
     assert "The circuit breaker gave up." in dump(card)
+
+
+def test_cards_that_still_change_leave_room_for_those_that_end() -> None:
+    outbox = Outbox()
+    cards = [f"app{number}-staging-1" for number in range(20)]
+    for card in cards:
+        outbox.owe_card(id=card)
+    outbox.deliver(passes=3, seconds=0.1)
+    outbox.messenger.calls.clear()
+    for second in range(60):
+        for card in cards:
+            outbox.owe_card(id=card, progress=Progress(desired=100, running=second))
+        outbox.deliver(passes=2, seconds=0.5)
+    assert 20 <= outbox.messenger.calls.count("update") <= 30
+    shown = [dump(card) for card in outbox.messenger.in_channel("C1")]
+    assert all("/100" in card for card in shown)
+    outbox.messenger.calls.clear()
+    outbox.deliveries.settled.update(cards)
+    for card in cards:
+        outbox.owe_card(Status.SUCCEEDED, id=card)
+    outbox.deliver(passes=2, seconds=0.1)
+    assert outbox.messenger.calls.count("update") == 20
