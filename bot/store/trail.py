@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from bot.model.deployment import AuditEntry, AuditRow, Person
-from bot.model.errors import Terminal
+from bot.model.errors import Terminal, Unreachable
 from bot.model.ports import Clock
 from bot.store.audit import (
     Head,
@@ -22,6 +23,7 @@ from bot.store.audit import (
     read_moment,
     verify,
 )
+from bot.store.session import SAID
 from bot.store.tables import audit, audit_head
 
 #: Rows that are fetched at once while the whole trail is read.
@@ -49,7 +51,11 @@ class Trail:
         if not self._waiting:
             return
         rows = chain(self._lock_head(), self._waiting)
-        self._connection.execute(sa.insert(audit), [_values(row) for row in rows])
+        try:
+            self._connection.execute(sa.insert(audit), [_values(row) for row in rows])
+        except exc.IntegrityError as error:
+            # The database will not take the rows, whatever the reason: nothing else may stand.
+            raise Unreachable(SAID, hint="Run `quarterdeck audit verify`.") from error
         last = rows[-1]
         self._connection.execute(sa.update(audit_head).values(seq=last.seq, digest=last.digest))
         self._waiting.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
 
 import structlog
@@ -53,16 +54,25 @@ class Observer:
             self._thread.join(timeout=15)
 
     def _run(self) -> None:
-        while not self._stop.wait(self._pause()):
-            try:
-                changed = self.look()
+        with ThreadPoolExecutor(1, thread_name_prefix="observing") as looking:
+            while not self._stop.wait(self._pause()):
+                look = looking.submit(self.look)
+                fault = look.exception()
+                if fault is not None:
+                    self._endure(fault)
+                    continue
                 self._faults = 0
-                self._calm = 0 if changed else self._calm + 1
-            except QuarterdeckError as fault:
-                self._faults += 1
-                log.warning("cannot observe", reason_code=fault.reason_code, error=fault.message)
-                if isinstance(fault, Throttled) and fault.retry_after:
-                    self._stop.wait(min(LONGEST, fault.retry_after))
+                self._calm = 0 if look.result() else self._calm + 1
+
+    def _endure(self, fault: BaseException) -> None:
+        """Whatever went wrong, the next look is due: nothing else would ever end these rollouts."""
+        self._faults += 1
+        if not isinstance(fault, QuarterdeckError):
+            log.error("cannot observe", exc_info=fault)
+            return
+        log.warning("cannot observe", reason_code=fault.reason_code, error=fault.message)
+        if isinstance(fault, Throttled) and fault.retry_after:
+            self._stop.wait(min(LONGEST, fault.retry_after))
 
     def _pause(self) -> float:
         if self._faults:

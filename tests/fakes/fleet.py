@@ -99,6 +99,19 @@ class Fleet(Deck):
         self.place.push(name, "v2")
         return name
 
+    def queued(self, tag: str = "v3", approver: str = "bob") -> tuple[str, str, str]:
+        """A fresh service, a rollout of its production that runs, and an approved one behind it."""
+        service = self.service()
+        self.place.push(service, tag)
+        first, second = f"{service}-production-1", f"{service}-production-2"
+        self.asks("alice", f"{service} production v2")
+        self.asks("bob", f"approve {first}")
+        self.until_told(f"{service}-production")
+        self.asks("alice", f"{service} production {tag}")
+        self.asks(approver, f"approve {second}")
+        self.until_status(second, Status.QUEUED)
+        return service, first, second
+
     # What people do, and what they are told in private ------------------------------------
 
     def privately(self, name: str, act: Callable[[], Did]) -> str:

@@ -100,7 +100,7 @@ def test_s4_who_became_a_guest_while_a_form_was_open(deck: Fleet) -> None:
     view = deck.modal("mallory", Field.SERVICES)
     mallory.guest = True
     deck.changed("mallory")
-    filled = {Field.SERVICES: [service], Field.ENVIRONMENT: "staging", Field.VERSION: "v2"}
+    filled = {"services": [service], "environment": "staging", "version": "v2"}
     deck.person("mallory").submit(view, filled)
     deck.until(lambda: "OUTSIDER" in str(deck.modal("mallory").blocks), "the refusal")
     untouched(deck, service)
@@ -109,12 +109,11 @@ def test_s4_who_became_a_guest_while_a_form_was_open(deck: Fleet) -> None:
 def test_s4_a_member_without_the_role_is_refused_and_told_who_can_help(deck: Fleet) -> None:
     service, card = waiting(deck)
     deployment = f"{service}-production-1"
-    for path in (
-        lambda: deck.clicks("iris", card, "Approve"),
-        lambda: deck.asks("iris", f"approve {deployment}"),
-        lambda: deck.mentions("iris", f"approve {deployment}", card.ts),
+    for answer in (
+        deck.clicks("iris", card, "Approve"),
+        deck.asks("iris", f"approve {deployment}"),
+        deck.mentions("iris", f"approve {deployment}", card.ts),
     ):
-        answer = path()
         assert "NOT_APPROVER" in answer
         assert "<!subteam^S0CAPTAIN>" in answer
     deck.person("iris").click(card, "Reject")
