@@ -193,7 +193,7 @@ class Bot:
             bench,
         )
         self._stack.callback(bench.close)
-        self._wrong = lambda: wrong(database, self._catalog.broken, courier.trouble())
+        self._wrong = lambda: wrong(database, courier.trouble())
         self._open(edge, database)
 
     def _courier(self, engine: sa.Engine, intake: Intake, replica: str) -> Courier:
@@ -221,7 +221,7 @@ class Bot:
             self._stack.callback(socket.close)
             rest = self._wrong
             self._wrong = lambda: (*rest(), *filter(None, [socket.trouble()]))
-        metrics = Metrics(database)
+        metrics = Metrics(database, lambda: self._catalog.broken is not None)
         probes = Probes(healthz=tuple, readyz=self._not_ready, metrics=metrics.render)
         try:
             self.server = serve(
@@ -236,6 +236,7 @@ class Bot:
         log.info("ready", port=self.server.port, socket_mode=token is not None)
 
     def _not_ready(self) -> tuple[str, ...]:
+        self._catalog.current()  # so that a broken edit is logged soon, and not at the next request
         return self._wrong()
 
     def _signing_secret(self) -> str:
@@ -253,7 +254,7 @@ class Bot:
         self._stack.close()
 
 
-def wrong(database: Database, broken: object, trouble: str) -> tuple[str, ...]:
+def wrong(database: Database, trouble: str) -> tuple[str, ...]:
     """What keeps the bot from doing its work, for ``/readyz``."""
     found = []
     try:
@@ -261,8 +262,6 @@ def wrong(database: Database, broken: object, trouble: str) -> tuple[str, ...]:
             tx.holds.paused()
     except Unreachable as fault:
         found.append(fault.message)
-    if broken is not None:
-        log.warning("the catalog file is broken; the last good one stays in force")
     if trouble:
         log.warning("outbox in trouble", trouble=trouble)
         found.append(trouble)

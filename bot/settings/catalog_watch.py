@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
+import structlog
+
 from bot.commands.grammar import RESERVED
 from bot.model.catalog import Catalog
 from bot.settings.catalog_file import load_stamped
 from bot.settings.document import Stamp, stamp
 from bot.settings.problems import CatalogProblems
+
+log = structlog.get_logger(__name__)
 
 #: Seconds between two looks at the file.
 LOOK_EVERY = 1.0
@@ -62,6 +66,7 @@ class LiveCatalog:
     @property
     def broken(self) -> CatalogProblems | None:
         """Why the file as it is now is not in use, or ``None`` where it is."""
+        self.current()
         return self._seen.broken
 
     def _look(self, seen: _Seen) -> _Seen:
@@ -71,7 +76,10 @@ class LiveCatalog:
         try:
             catalog, read = load_stamped(self.path, reserved=self._reserved)
         except CatalogProblems as broken:
+            if str(broken) != str(seen.broken):
+                log.warning("catalog_broken", in_force="the last good one", problems=str(broken))
             return _Seen(seen.catalog, now, broken)
+        log.info("catalog_read", path=str(self.path), targets=len(catalog.targets))
         return _Seen(catalog, read)
 
     def _stamp(self) -> Stamp | None:

@@ -5,7 +5,7 @@ So every replica reports the same truth, and nothing has to be counted twice to 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -26,12 +26,21 @@ from bot.model.ports import Store
 class DatabaseCollector(Collector):
     """What is under way and how it ended, and whether the database answers."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, catalog_broken: Callable[[], bool]) -> None:
         self._store = store
+        self._catalog_broken = catalog_broken
 
     @override
     def collect(self) -> Iterable[Metric]:
         """Read once per scrape; an unreachable database is a value, not a failed scrape."""
+        yield GaugeMetricFamily(
+            "quarterdeck_catalog_broken",
+            "Whether the catalog file cannot be used, and the last good one is in force",
+            float(self._catalog_broken()),
+        )
+        yield from self._of_database()
+
+    def _of_database(self) -> Iterable[Metric]:
         up = GaugeMetricFamily("quarterdeck_database_up", "Whether the database answers")
         try:
             with self._store.read() as tx:
@@ -67,9 +76,9 @@ def deployments(counts: Mapping[tuple[str, Kind, Status], int]) -> Iterable[Metr
 class Metrics:
     """The process's metrics: scraped at ``/metrics``."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, catalog_broken: Callable[[], bool]) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(DatabaseCollector(store))
+        self._registry.register(DatabaseCollector(store, catalog_broken))
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
 

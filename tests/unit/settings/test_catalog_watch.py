@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Barrier, Event
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.settings.catalog_watch import LOOK_EVERY, LiveCatalog
 from bot.settings.problems import CatalogProblems
@@ -165,3 +166,15 @@ def test_many_threads_see_whole_catalogs_only(path: Path) -> None:
     assert seen <= {1, 2, 3, 4}
     clock.pass_by()
     assert approvals(live) == 4
+
+
+def test_a_broken_file_is_logged_once_with_its_problems(path: Path) -> None:
+    clock = Clock()
+    live = LiveCatalog(path, clock=clock)
+    with capture_logs() as lines:
+        path.unlink()
+        for _ in range(3):
+            clock.pass_by()
+            assert live.broken is not None
+    assert [line["event"] for line in lines] == ["catalog_broken"]
+    assert "no such file" in lines[0]["problems"]
