@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.commands.model import (
     DeclareFreeze,
@@ -110,7 +111,7 @@ class HoldsDesk:
             subject = Subject("environment.freeze", command.environment)
             if denied := self._may_freeze(command.environment, ask.requester):
                 return deny(tx, ask, subject, denied)
-            done = Done(tx.holds.freeze(freeze), f"{command.environment} is frozen.", exists)
+            done = Done(tx.holds.freeze(freeze), said(freeze, now), exists)
             return self._answer(tx, ask, subject, done, command.reason)
 
     def unfreeze(self, command: LiftFreeze, ask: Ask) -> Accepted | Refused:
@@ -177,3 +178,11 @@ class HoldsDesk:
             for spec in catalog.targets
             if spec.environment == environment and service in {"*", spec.service}
         )
+
+
+def said(freeze: Freeze, now: datetime) -> str:
+    """What a declared freeze means, from when and until when."""
+    later = freeze.since > now
+    begins = f" from {freeze.since:%Y-%m-%d %H:%M} UTC" if later else ""
+    ends = f"until {freeze.until:%Y-%m-%d %H:%M} UTC" if freeze.until else "until it is lifted"
+    return f"{freeze.environment} {'will be' if later else 'is'} frozen{begins} {ends}."

@@ -154,14 +154,20 @@ class Rollbacks:
             )
         with self._parts.store.read() as tx:
             named = tx.deployments.get(wanted)
+            good = tx.releases.known_good(spec.key, OFFERED)
         # A release that ran again belongs to its newest deployment; an older id means its image.
         digest = named.image.digest if named is not None else wanted
         chosen = [r for r in candidates if wanted == "previous" or names(r, wanted, digest)]
         if not chosen:
             offered = ", ".join(release.image.name for release in candidates[:OFFERED])
+            is_live = live is not None and any(
+                release.revision == live.revision and names(release, wanted, digest)
+                for release in good
+            )
+            what = "what runs there now" if is_live else "not a known-good version"
             return Refused(
                 "UNKNOWN_VERSION",
-                f"{wanted[:80]} is not a known-good version of {spec.key} to go back to.",
+                f"{wanted[:80]} is {what}: {spec.key} cannot go back to it.",
                 f"Known good, newest first: {offered}.",
             )
         why = self._unusable(spec, chosen[0])

@@ -142,6 +142,7 @@ def _until_lifted(facts: Facts, owner: str, verb: str) -> str:
     policy = facts.policy
     others = mentions(approvers_of(policy), policy.incident_responders)
     who = f"<@{owner}>" if owner[:1] in {"U", "W"} else ""
+    who = "" if who and who in others else who
     helpers = " or ".join(filter(None, [who, f"one of {others}" if others else ""]))
     asked = f"Wait, or ask {helpers} to {verb}." if helpers else "Wait until it is lifted."
     return f"{asked}{_again(facts)}"

@@ -123,7 +123,8 @@ def test_a_freeze_must_end_after_it_begins_and_in_the_future(
 def test_a_freeze_for_later_begins_later(rooms: Rooms) -> None:
     now = rooms.clock.now()
     later = DeclareFreeze("staging", now + timedelta(hours=1), now + timedelta(hours=2), "cutover")
-    assert isinstance(rooms.says("iris", later), Accepted)
+    said = "staging will be frozen from 2026-03-02 13:00 UTC until 2026-03-02 14:00 UTC."
+    assert rooms.says("iris", later) == Accepted(said)
     assert isinstance(rooms.says("alice", Deploy((STAGING,), "v2")), Accepted)
     rooms.clock.advance(timedelta(hours=1))
     assert code(rooms.says("alice", Deploy((STAGING,), "v3"))) == "FROZEN"

@@ -65,6 +65,7 @@ def test_what_is_not_known_good_is_refused_with_what_is(
     assert reply.reason_code == "UNKNOWN_VERSION"
     assert to in reply.text
     assert reply.hint == "Known good, newest first: v2, v1."
+    assert ("what runs there now" in reply.text) == (to == "v3")
     assert rooms.audit()[-1] == ("rollback.requested", "denied", "UNKNOWN_VERSION")
 
 
