@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.model.catalog import Catalog, TargetSpec
+from bot.model.catalog import Catalog
 from bot.model.deployment import (
     SYSTEM,
     AuditEntry,
@@ -21,11 +21,12 @@ from bot.model.deployment import (
     Status,
     Vote,
 )
-from bot.model.errors import Misconfigured, Transient
+from bot.model.errors import Terminal, Transient
 from bot.model.ports import Transaction
 from bot.model.rollout import Live
 from bot.policy.decide import Denied, approvals_needed, decide
 from bot.policy.votes import tally
+from bot.workflows.deadline import target_of
 from bot.workflows.ending import Ending, settle
 from bot.workflows.facts import Asked, gather
 from bot.workflows.parts import Parts
@@ -38,7 +39,7 @@ RECENT = 20
 class Fresh:
     """What was read outside the database for this decision: nothing here is cached."""
 
-    spec: TargetSpec
+    catalog: Catalog
     live: Live
     image_there: bool
     members: dict[str, frozenset[str]]
@@ -60,38 +61,67 @@ class Beginning:
 
     def begin(self, deployment: Deployment) -> float:
         """Returns 0 when decided; a fault of what has to be read is raised to be tried again."""
-        fresh = self._read(deployment)
+        if deployment.kind is Kind.ROLLBACK:
+            # Checked when it was asked for; from here on nothing may stand in its way.
+            live = self._live_or_unknown(deployment)
+            with self._parts.store.begin() as tx:
+                self._run(tx, deployment, live, self._parts.clock.now())
+            return 0.0
+        if not self._gives_way(deployment):
+            self._decide(deployment, self._read(deployment))
+        return 0.0
+
+    def _gives_way(self, deployment: Deployment) -> bool:
+        """Refused before anything outside is asked: a rollback must not wait for its answers."""
+        with self._parts.store.begin() as tx:
+            return self._refused(tx, deployment, overtaken(tx, deployment))
+
+    def _decide(self, deployment: Deployment, fresh: Fresh) -> None:
         now = self._parts.clock.now()
         with self._parts.store.begin() as tx:
-            refusal = self._refusal(tx, deployment, fresh, now)
-            if refusal is not None:
-                settle(tx, deployment, Ending(Status.REFUSED, refusal.text, refusal.code), now)
-                return 0.0
-            self._baseline(tx, deployment, fresh.live, now)
-            running = self._move(tx, deployment, fresh.live, now)
-            if running is None:
-                raise Transient("Another rollout of this target has not ended yet.")
-            tx.audit.append(intent(running))
-            self._show(tx, running)
-        return 0.0
+            # Locked before anything is read here: a rollback that is asked for in this instant
+            # either sees it running, and cancels it, or is seen here.
+            current = tx.deployments.get_for_update(deployment.id)
+            if current is None or current.status is not Status.QUEUED:
+                return
+            refusal = overtaken(tx, current) or self._refusal(tx, current, fresh, now)
+            if not self._refused(tx, current, refusal):
+                self._run(tx, current, fresh.live, now)
+
+    def _refused(self, tx: Transaction, deployment: Deployment, refusal: Refusal | None) -> bool:
+        if refusal is not None:
+            ending = Ending(Status.REFUSED, refusal.text, refusal.code)
+            settle(tx, deployment, ending, self._parts.clock.now())
+        return refusal is not None
+
+    def _run(
+        self, tx: Transaction, deployment: Deployment, live: Live | None, now: datetime
+    ) -> None:
+        if live is not None:
+            self._baseline(tx, deployment, live, now)
+        running = self._move(tx, deployment, live, now)
+        if running is None:
+            raise Transient("Another rollout of this target has not ended yet.")
+        tx.audit.append(intent(running))
+        self._show(tx, running)
+
+    def _live_or_unknown(self, deployment: Deployment) -> Live | None:
+        """What a rollback leaves; it also leaves what surely cannot be read, broken as it is."""
+        spec = target_of(self._parts, deployment)
+        try:
+            return self._parts.rollouts.live(spec)
+        except Terminal:
+            return None
 
     def _read(self, deployment: Deployment) -> Fresh:
         catalog = self._parts.catalog()
-        spec = catalog.spec(deployment.target)
-        if spec is None:
-            raise Misconfigured(
-                f"{deployment.target} is not in the catalog any more.",
-                hint="Put it back, or deploy to a target that is.",
-            )
+        spec = target_of(self._parts, deployment)
         live = self._parts.rollouts.live(spec)
-        if deployment.kind is Kind.ROLLBACK:
-            # Checked when it was asked for; from here on nothing may stand in its way.
-            return Fresh(spec, live, image_there=True, members={})
         ecr = catalog.services[deployment.target.service].ecr
         there = self._parts.registry.exists(ecr, deployment.image.digest)
         with self._parts.store.read() as tx:
             votes = tx.votes.on(deployment.id)
-        return Fresh(spec, live, there, self._members(deployment, votes))
+        return Fresh(catalog, live, there, self._members(deployment, votes))
 
     def _members(self, deployment: Deployment, votes: Sequence[Vote]) -> dict[str, frozenset[str]]:
         """The groups of the requester and of who voted, without those who are barred by now."""
@@ -103,8 +133,6 @@ class Beginning:
     def _refusal(
         self, tx: Transaction, deployment: Deployment, fresh: Fresh, now: datetime
     ) -> Refusal | None:
-        if deployment.kind is Kind.ROLLBACK:
-            return None
         if not fresh.image_there:
             image = deployment.image
             said = f"{image.name} ({image.digest[:19]}) is gone from the registry."
@@ -132,7 +160,7 @@ class Beginning:
             deployment.reason,
             override_freeze=bool(deployment.overridden_freeze),
         )
-        facts = gather(tx, self._parts.catalog(), asked, now)
+        facts = gather(tx, fresh.catalog, asked, now)
         decision = decide(replace(facts, at_start=True))
         if isinstance(decision, Denied):
             first = decision.reasons[0]
@@ -141,8 +169,7 @@ class Beginning:
 
     def _by_votes(self, tx: Transaction, deployment: Deployment, fresh: Fresh) -> Refusal | None:
         """The approvals again: only those of people who are approvers now."""
-        catalog: Catalog = self._parts.catalog()
-        policy = catalog.policy_of(deployment.target)
+        policy = fresh.catalog.policy_of(deployment.target)
         asker = Requester(deployment.requester, is_bot=deployment.requester_is_bot)
         needed = max(approvals_needed(policy, asker), deployment.approvals_needed)
         if needed == 0:
@@ -163,15 +190,15 @@ class Beginning:
             tx.releases.add(Release(deployment.target, live.revision, live.image, None, now))
 
     def _move(
-        self, tx: Transaction, deployment: Deployment, live: Live, now: datetime
+        self, tx: Transaction, deployment: Deployment, live: Live | None, now: datetime
     ) -> Deployment | None:
         return tx.deployments.move(
             deployment,
             Status.RUNNING,
             owner=self._parts.replica,
             started_at=now,
-            previous=live.image or deployment.previous,
-            previous_revision=live.revision,
+            previous=(live.image if live else None) or deployment.previous,
+            previous_revision=live.revision if live else deployment.previous_revision,
             explanation="",
         )
 
@@ -181,19 +208,25 @@ class Beginning:
             tx.outbox.card(waiting.id)
 
 
+def overtaken(tx: Transaction, deployment: Deployment) -> Refusal | None:
+    """A rollback waits for this target: nothing that was asked for before it may start any more."""
+    for other in tx.deployments.active(deployment.target):
+        if other.kind is Kind.ROLLBACK:
+            said = f"{other.id} takes {deployment.target} back, so nothing else starts there now. "
+            retry = f"/deploy retry {deployment.id} asks again when it has ended."
+            return Refusal("ROLLED_BACK_BY_HAND", said + retry)
+    return None
+
+
 def stale(tx: Transaction, deployment: Deployment, live: Live) -> Refusal | None:
     """Somebody changed the target outside Quarterdeck since this was asked for.
 
-    What Quarterdeck itself released in between (the queue) is no surprise to anybody.
+    What Quarterdeck itself put or left there in between (the queue) is no surprise to anybody.
     """
     if deployment.previous_revision in {None, live.revision}:
         return None
-    if any(
-        release.revision == live.revision
-        for release in tx.releases.known_good(deployment.target, 2)
-    ):
-        return None
-    if taken_back(tx, deployment, live):
+    recent = tx.deployments.history(deployment.target, RECENT)
+    if any(ours(deployment, other, live) for other in recent):
         return None
     running = live.image.digest[:19] if live.image else live.revision
     was = deployment.previous.name if deployment.previous else deployment.previous_revision
@@ -205,13 +238,12 @@ def stale(tx: Transaction, deployment: Deployment, live: Live) -> Refusal | None
     )
 
 
-def taken_back(tx: Transaction, deployment: Deployment, live: Live) -> bool:
-    """Whether what rolled when this was asked for was ours, and what ran before it is back."""
-    return any(
-        earlier.revision == deployment.previous_revision
-        and earlier.previous_revision == live.revision
-        for earlier in tx.deployments.history(deployment.target, RECENT)
-    )
+def ours(deployment: Deployment, other: Deployment, live: Live) -> bool:
+    """Whether what runs is the doing of ``other``: it ended since, or it was taken back since."""
+    since_asked = other.finished_at is not None and other.finished_at >= deployment.created_at
+    left = since_asked and live.revision in {other.revision, other.previous_revision}
+    was_rolling = other.revision == deployment.previous_revision
+    return left or (was_rolling and other.previous_revision == live.revision)
 
 
 def intent(running: Deployment) -> AuditEntry:

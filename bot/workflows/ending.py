@@ -90,7 +90,7 @@ def settle(
     tx.outbox.card(ended.id)
     if deployment.status is Status.QUEUED:
         move_up(tx, ended.target)
-    if deployment.status is Status.RUNNING:
+    if deployment.status is not Status.AWAITING_APPROVAL:  # before that it has no workflow
         tx.engine.tell(ended.id, CONTROL, {"settled": ended.status.value}, f"{ended.id}:settled")
     return ended
 

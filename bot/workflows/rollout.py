@@ -47,6 +47,9 @@ def once(name: str, step: Callable[[str], float], deployment_id: str) -> float:
 
 
 def persist(name: str, step: Callable[[str], float], deployment_id: str) -> None:
-    """Run a step until it needs no further try; it returns the seconds to wait before one."""
+    """Run a step until it needs no further try; it returns the seconds to wait before one.
+
+    The pause ends early when the deployment does: a rollback must not wait for it.
+    """
     while (wait := once(name, step, deployment_id)) > 0:
-        DBOS.sleep(wait)
+        DBOS.recv(CONTROL, timeout_seconds=wait)

@@ -10,15 +10,23 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from threading import Event
 
 import structlog
 
-from bot.model.catalog import TargetSpec
-from bot.model.deployment import SYSTEM, AuditEntry, Deployment, Kind, Status
-from bot.model.errors import Fenced, Misconfigured, QuarterdeckError, Throttled, Transient, Unknown
-from bot.model.rollout import Order, Told, Watched
+from bot.model.deployment import SYSTEM, AuditEntry, Deployment, Status
+from bot.model.errors import (
+    Fenced,
+    QuarterdeckError,
+    Terminal,
+    Throttled,
+    Transient,
+    Unknown,
+)
+from bot.model.rollout import ReadBack, Told
 from bot.workflows.beginning import Beginning
-from bot.workflows.ending import STATUS_OF, Ending, settle
+from bot.workflows.deadline import Deadline, order_of, target_of
+from bot.workflows.ending import Ending, settle
 from bot.workflows.parts import Parts
 
 log = structlog.get_logger(__name__)
@@ -27,6 +35,8 @@ log = structlog.get_logger(__name__)
 LONGEST_PAUSE = 30.0
 #: What has its turn but cannot begin is given up after this time, with the last fault as reason.
 PATIENCE = timedelta(minutes=10)
+#: Seconds between looks at a database that is away, where nothing can be given up.
+AWAY = 2.0
 
 
 class Steps:
@@ -35,12 +45,26 @@ class Steps:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._beginning = Beginning(parts)
+        self._deadline = Deadline(parts)
         self._tries: dict[str, tuple[int, datetime]] = {}
 
     def adopt(self, deployment_id: str) -> None:
-        """Make this replica the owner. Not checkpointed: it is true of every execution anew."""
-        with self._parts.store.begin() as tx:
-            tx.deployments.note(deployment_id, None, owner=self._parts.replica)
+        """Make this replica the owner. Not checkpointed: it is true of every execution anew.
+
+        Waits for a database that is away: without an owner the steps below would do nothing, and
+        a fault raised here would end the workflow while its rollout goes on.
+        """
+        while not self._adopted(deployment_id):
+            Event().wait(AWAY)
+
+    def _adopted(self, deployment_id: str) -> bool:
+        try:
+            with self._parts.store.begin() as tx:
+                tx.deployments.note(deployment_id, None, owner=self._parts.replica)
+        except (Transient, Unknown) as fault:
+            log.warning("cannot adopt", deployment_id=deployment_id, reason_code=fault.reason_code)
+            return False
+        return True
 
     def begin(self, deployment_id: str) -> float:
         """Decide again on fresh facts; go from QUEUED to RUNNING, or to the refusal."""
@@ -56,10 +80,15 @@ class Steps:
 
     def remaining(self, deployment_id: str) -> float:
         """Seconds until the deadline of a running deployment; 0 when it is settled or late."""
-        deployment = self._read(deployment_id)
+        try:
+            deployment = self._read(deployment_id)
+        except QuarterdeckError as fault:
+            # The rollout goes on without us; what becomes of it is recorded afterwards.
+            log.warning("cannot look", deployment_id=deployment_id, reason_code=fault.reason_code)
+            return AWAY
         if deployment is None or deployment.status is not Status.RUNNING:
             return 0.0
-        return max(0.0, (self._deadline(deployment) - self._parts.clock.now()).total_seconds())
+        return self._deadline.left(deployment)
 
     def time_out(self, deployment_id: str) -> float:
         """At the deadline: one more look, then say what is known and what is not."""
@@ -114,7 +143,8 @@ class Steps:
                 deployment = tx.deployments.get(deployment_id)
                 if deployment is not None and deployment.status is when:
                     settle(tx, deployment, ending, self._parts.clock.now())
-        except Transient:
+        except QuarterdeckError as away:
+            log.warning("cannot end", deployment_id=deployment_id, reason_code=away.reason_code)
             return LONGEST_PAUSE
         self._tries.pop(deployment_id, None)
         return 0.0
@@ -126,33 +156,48 @@ class Steps:
                 said = f"Trying again: {fault.message}"
                 if tx.deployments.note(deployment_id, None, explanation=said):
                     tx.outbox.card(deployment_id)
-        except Transient:
+        except QuarterdeckError:
             log.warning("cannot record a fault", deployment_id=deployment_id)
 
     def _prepare(self, deployment: Deployment) -> float:
-        if deployment.revision is not None:
+        if deployment.revision is not None or self._deadline.left(deployment) == 0:
             return 0.0
-        revision = self._parts.rollouts.prepare(self._spec(deployment), order_of(deployment))
+        revision = self._parts.rollouts.prepare(
+            target_of(self._parts, deployment), order_of(deployment)
+        )
         self._note(deployment, revision=revision)
         return 0.0
 
     def _start(self, deployment: Deployment) -> float:
         if deployment.handle is not None or deployment.revision is None:
             return 0.0
-        spec, order = self._spec(deployment), order_of(deployment)
+        if self._deadline.left(deployment) == 0:
+            return 0.0  # nothing is begun any more: ``time_out`` says what is known
         if deployment.attempts > 0:
-            since = deployment.started_at or deployment.created_at
-            back = self._parts.rollouts.read_back(spec, order, deployment.revision, since)
+            back = self._read_back(deployment, deployment.revision)
             if back.told is Told.YES:
                 self._told(deployment, back.handle, "read back after an answer was lost")
                 return 0.0
             if back.told is not Told.NO:
                 self._end_after_read_back(deployment, back.told, back.explanation)
                 return 0.0
+        spec = target_of(self._parts, deployment)
         self._intend(deployment)
-        handle = self._parts.rollouts.start(spec, order, deployment.revision)
+        handle = self._parts.rollouts.start(spec, order_of(deployment), deployment.revision)
         self._told(deployment, handle, "")
         return 0.0
+
+    def _read_back(self, deployment: Deployment, revision: str) -> ReadBack:
+        """Until it is known whether the provider was told, no fault ends this: an end would claim
+        that nothing was changed."""
+        since = deployment.started_at or deployment.created_at
+        try:
+            spec = target_of(self._parts, deployment)
+            return self._parts.rollouts.read_back(spec, order_of(deployment), revision, since)
+        except Terminal as fault:
+            raise Transient(
+                fault.message, reason_code=fault.reason_code, hint=fault.hint
+            ) from fault
 
     def _intend(self, deployment: Deployment) -> None:
         """Write down that the provider is about to be told; the fence is checked by the write."""
@@ -189,38 +234,13 @@ class Steps:
             settle(tx, deployment, ending, self._parts.clock.now())
 
     def _time_out(self, deployment: Deployment) -> float:
-        if self._parts.clock.now() < self._deadline(deployment):
-            return 0.0
-        ending = self._last_look(deployment)
+        if (early := self._deadline.left(deployment)) > 0:
+            # The catalog's limit was raised, or another replica's clock was ahead of this one.
+            return early
+        ending = self._deadline.last_look(deployment)
         with self._parts.store.begin() as tx:
             settle(tx, deployment, ending, self._parts.clock.now())
         return 0.0
-
-    def _last_look(self, deployment: Deployment) -> Ending:
-        spec = self._spec(deployment)
-        minutes = int(spec.timeout.total_seconds() // 60)
-        watched = Watched(
-            deployment.id,
-            deployment.revision or "",
-            deployment.handle or None,
-            deployment.started_at,
-        )
-        try:
-            seen = self._parts.rollouts.observe([(spec, watched)]).get(deployment.id)
-        except QuarterdeckError as fault:
-            said = f"After {minutes} minutes its state cannot be read: {fault.message}"
-            return Ending(Status.OUTCOME_UNKNOWN, said, "OUTCOME_UNKNOWN")
-        if seen is None:
-            said = f"After {minutes} minutes its state cannot be read."
-            return Ending(Status.OUTCOME_UNKNOWN, said, "OUTCOME_UNKNOWN")
-        if seen.end is not None:
-            return Ending(STATUS_OF[seen.end], seen.explanation)
-        said = (
-            f"Not finished after {minutes} minutes, with {seen.progress.running} of "
-            f"{seen.progress.desired} tasks running. The provider goes on by itself; "
-            "roll back if it should not."
-        )
-        return Ending(Status.TIMED_OUT, said, "TIMED_OUT")
 
     def _expire(self, deployment: Deployment) -> float:
         now = self._parts.clock.now()
@@ -241,31 +261,6 @@ class Steps:
     def _read(self, deployment_id: str) -> Deployment | None:
         with self._parts.store.read() as tx:
             return tx.deployments.get(deployment_id)
-
-    def _spec(self, deployment: Deployment) -> TargetSpec:
-        spec = self._parts.catalog().spec(deployment.target)
-        if spec is None:
-            raise Misconfigured(
-                f"{deployment.target} is not in the catalog any more.",
-                hint="Put it back, or deploy to a target that is.",
-            )
-        return spec
-
-    def _deadline(self, deployment: Deployment) -> datetime:
-        spec = self._parts.catalog().spec(deployment.target)
-        limit = spec.timeout if spec is not None else timedelta(minutes=30)
-        return (deployment.started_at or deployment.created_at) + limit
-
-
-def order_of(deployment: Deployment) -> Order:
-    """What the provider is asked to do for a deployment. A rollback names an old revision."""
-    rollback = deployment.kind is Kind.ROLLBACK
-    return Order(
-        deployment.id,
-        deployment.image,
-        base=deployment.previous_revision or "",
-        revision=deployment.revision if rollback else None,
-    )
 
 
 def entry(deployment: Deployment, action: str, decision: str, reason: str = "") -> AuditEntry:
