@@ -242,8 +242,10 @@ def ours(deployment: Deployment, other: Deployment, live: Live) -> bool:
     """Whether what runs is the doing of ``other``: it ended since, or it was taken back since."""
     since_asked = other.finished_at is not None and other.finished_at >= deployment.created_at
     left = since_asked and live.revision in {other.revision, other.previous_revision}
-    was_rolling = other.revision == deployment.previous_revision
-    return left or (was_rolling and other.previous_revision == live.revision)
+    failing = (
+        other.revision == deployment.previous_revision and other.status is not Status.SUCCEEDED
+    )
+    return left or (failing and other.previous_revision == live.revision)
 
 
 def intent(running: Deployment) -> AuditEntry:
