@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
+import structlog
 from dbos import DBOS
 
 from bot.model.contract import APPLICATION, APPLICATION_VERSION, TIMERS, TURNS
+from bot.workflows.gate import Gate
 from bot.workflows.rollout import register
 from bot.workflows.steps import Steps
+
+log = structlog.get_logger(__name__)
 
 #: Seconds between looks at the queue of turns: bounds how long a confirmed rollback waits.
 TURN_POLL = 0.1
 #: One thread per rollout under way; they wait nearly all the time.
 MOST_ROLLOUTS = 512
+#: Seconds for which a planned stop waits for steps under way: longer than a call to AWS may last.
+PATIENCE = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,7 @@ class Engine:
     database: sa.Engine
     replica: str
     steps: Steps
+    gate: Gate = field(default_factory=Gate)
 
     def launch(self) -> None:
         """Recover what this replica left unfinished, and begin to take turns.
@@ -47,11 +54,16 @@ class Engine:
                 "run_migrations": False,
             }
         )
-        register(self.steps)
+        register(self.steps, self.gate)
         DBOS.launch()
         DBOS.register_queue(TURNS, partition_concurrency=1, polling_interval_sec=TURN_POLL)
         DBOS.register_queue(TIMERS, worker_concurrency=4)
 
     def close(self) -> None:
-        """Stop taking turns. What runs is left for the next start, or another replica."""
+        """Stop taking turns. What runs is left for the next start, or another replica.
+
+        Steps under way finish first, so that nobody has to find out what became of their calls.
+        """
+        if not self.gate.close(PATIENCE):
+            log.warning("stopped in the middle of a step; it will be read back")
         DBOS.destroy(destroy_registry=True)

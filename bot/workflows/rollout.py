@@ -17,28 +17,31 @@ from collections.abc import Callable
 from dbos import DBOS
 
 from bot.model.contract import CONTROL, EXPIRY, ROLLOUT
+from bot.workflows.gate import Gate
 from bot.workflows.steps import Steps
 
 #: Seconds between two looks at whether the turn is still needed, should a wake-up get lost.
 LOOK_AGAIN = 60.0
 
 
-def register(steps: Steps) -> None:
+def register(steps: Steps, gate: Gate) -> None:
     """Register the workflows with the engine. Call once, before the engine is launched."""
+    begin, prepare, start = map(gate.passing, (steps.begin, steps.prepare, steps.start))
+    time_out, expire = map(gate.passing, (steps.time_out, steps.expire))
 
     @DBOS.workflow(name=ROLLOUT)
     def rollout(deployment_id: str) -> None:
         steps.adopt(deployment_id)
-        persist("begin", steps.begin, deployment_id)
-        persist("prepare", steps.prepare, deployment_id)
-        persist("start", steps.start, deployment_id)
+        persist("begin", begin, deployment_id)
+        persist("prepare", prepare, deployment_id)
+        persist("start", start, deployment_id)
         while (seconds := once("remaining", steps.remaining, deployment_id)) > 0:
             DBOS.recv(CONTROL, timeout_seconds=min(seconds, LOOK_AGAIN))
-        persist("time_out", steps.time_out, deployment_id)
+        persist("time_out", time_out, deployment_id)
 
     @DBOS.workflow(name=EXPIRY)
     def expiry(deployment_id: str) -> None:
-        persist("expire", steps.expire, deployment_id)
+        persist("expire", expire, deployment_id)
 
 
 def once(name: str, step: Callable[[str], float], deployment_id: str) -> float:
