@@ -200,7 +200,7 @@ class TargetSpec(Part):
     )
     timeout: Duration = Field(
         default=timedelta(minutes=30),
-        ge=timedelta(minutes=1),
+        ge=timedelta(seconds=10),
         description="after this time a rollout that has not settled is TIMED OUT",
     )
 

@@ -210,7 +210,7 @@ EXPECTED = [
         "targets[1]",
         "this container of this ECS service is a target already: targets[0] in line 54",
     ),
-    (60, 14, "targets[1].timeout", "it should be greater than or equal to 1 minute"),
+    (60, 14, "targets[1].timeout", "it should be greater than or equal to 10 seconds"),
     (62, 5, "targets[2]", "backend/staging is a target already: targets[1] in line 58"),
     (64, 10, "targets[2].ecs", "this is a list, but a mapping is needed here"),
     (65, 5, "targets[3]", '"environment" is missing'),
