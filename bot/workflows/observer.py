@@ -16,7 +16,7 @@ import structlog
 
 from bot.model.catalog import TargetSpec
 from bot.model.deployment import Deployment
-from bot.model.errors import QuarterdeckError, Throttled
+from bot.model.errors import QuarterdeckError, Throttled, Transient
 from bot.model.rollout import Observation, Watched
 from bot.workflows.ending import STATUS_OF, Ending, settle
 from bot.workflows.parts import Parts
@@ -94,9 +94,25 @@ class Observer:
         watched = [pair for d in running if (pair := self._watched(d)) is not None]
         if not watched:
             return False
-        seen = self._parts.rollouts.observe(watched)
+        try:
+            seen = self._parts.rollouts.observe(watched)
+        except QuarterdeckError as fault:
+            self._blind(running, fault)
+            raise
         changes = [self._record(d, seen[d.id]) for d in running if d.id in seen]
         return any(changes)
+
+    def _blind(self, running: Iterable[Deployment], fault: QuarterdeckError) -> None:
+        """Say on the cards what is in the way; what passes by itself, only when it does not."""
+        if isinstance(fault, Transient) and not self._faults:
+            return
+        said = f"It cannot be watched for now, and goes on: {fault.message}"
+        with self._parts.store.begin() as tx:
+            for each in running:
+                if each.explanation != said and tx.deployments.note(
+                    each.id, self._parts.replica, explanation=said
+                ):
+                    tx.outbox.card(each.id)
 
     def _watched(self, deployment: Deployment) -> tuple[TargetSpec, Watched] | None:
         spec = self._parts.catalog().spec(deployment.target)
@@ -109,14 +125,15 @@ class Observer:
 
     def _record(self, before: Deployment, seen: Observation) -> bool:
         """Write what is new; the fence keeps a replica that lost its lease from writing."""
-        fresh = seen.progress != before.progress
+        # A rollout that the provider accepted has nothing to explain, but that it was not seen.
+        fresh = seen.progress != before.progress or before.explanation != ""
         news = [line for line in seen.events if line not in self._shown[before.id]]
         if not fresh and not seen.end and not news:
             return False
         now = self._parts.clock.now()
         with self._parts.store.begin() as tx:
             if fresh and not tx.deployments.note(
-                before.id, self._parts.replica, progress=seen.progress
+                before.id, self._parts.replica, progress=seen.progress, explanation=""
             ):
                 return False
             if news:
