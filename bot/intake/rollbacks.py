@@ -7,7 +7,8 @@ leaves the target held, so that nothing ships the bad version again.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from bot.commands.model import OpenRollbackForm, Rollback
 from bot.intake.ask import (
@@ -21,8 +22,9 @@ from bot.intake.ask import (
 )
 from bot.intake.deploys import repeated, said
 from bot.model.catalog import TargetSpec
+from bot.model.contract import CONTROL
 from bot.model.deployment import SYSTEM, Deployment, Image, Kind, Lock, Release, Status, Target
-from bot.model.errors import AccessDenied, QuarterdeckError, Transient, UserError
+from bot.model.errors import QuarterdeckError, UserError
 from bot.model.ports import Transaction
 from bot.model.reply import Accepted, Refused, RollbackForm
 from bot.model.rollout import Live
@@ -59,6 +61,8 @@ class Rollbacks:
         spec = self._parts.catalog().spec(command.target)
         if spec is None:
             refused = unknown_target(command.target)
+        elif command.to == "previous" and (other := self._under_way(command.target)) is not None:
+            refused = is_under_way(other)
         else:
             live = self._live(spec)
             found = self._find(spec, command.to, live)
@@ -117,6 +121,13 @@ class Rollbacks:
         with self._parts.store.read() as tx:
             running = [d for d in tx.deployments.active(target) if d.status is Status.RUNNING]
         return tuple(f"{d.id} is running and will be cancelled." for d in running)
+
+    def _under_way(self, target: Target) -> Deployment | None:
+        """A rollback that has not ended. Two people who type the same at once mean one: seen from
+        the version it goes to, "previous" would be the bad one, or one too far back."""
+        with self._parts.store.read() as tx:
+            active = tx.deployments.active(target)
+        return next((one for one in active if one.kind is Kind.ROLLBACK), None)
 
     def _live(self, spec: TargetSpec) -> Live | None:
         """What runs now; a rollback does not fail because that cannot be read."""
@@ -180,9 +191,10 @@ class Rollbacks:
         try:
             if (why := self._parts.rollouts.usable(spec, release.revision)) is not None:
                 return why
-            if not self._parts.registry.exists(ecr, release.image.digest):
+            from_there = release.image.repository.endswith(f"/{ecr.repository}")
+            if from_there and not self._parts.registry.exists(ecr, release.image.digest):
                 return "its image is gone from the registry"
-        except (Transient, AccessDenied, UserError):
+        except QuarterdeckError:
             return None
         return None
 
@@ -202,21 +214,31 @@ class Rollbacks:
                 return deny(tx, ask, subject, refused_for(duplicate))
 
     def _record(self, tx: Transaction, way: Way, ask: Ask, subject: Subject) -> Accepted:
-        now = self._parts.clock.now()
         rollback = self._rollback(tx, way, ask)
         tx.deployments.add(rollback)
         record(tx, ask, Subject.of(subject.action, rollback), "allowed", (way.reason, ""))
-        for running in tx.deployments.active(way.spec.key):
-            if running.status is Status.RUNNING:
-                said_so = f"Cancelled by {ask.requester.person.name}: {rollback.id} takes it back."
-                ending = Ending(
-                    Status.CANCELLED, said_so, "ROLLED_BACK_BY_HAND", ask.requester.person
-                )
-                settle(tx, running, ending, now)
+        self._clear(tx, rollback, ask)
         self._hold(tx, rollback, ask)
         tx.engine.enqueue_rollout(rollback)
         tx.outbox.card(rollback.id)
         return Accepted(said(rollback), (rollback,))
+
+    def _clear(self, tx: Transaction, rollback: Deployment, ask: Ask) -> None:
+        """End what runs, and wake what has its turn but could not begin yet: it gives way."""
+        person = ask.requester.person
+        why = f"Cancelled by {person.name}: {rollback.id} takes it back."
+        ending = Ending(Status.CANCELLED, why, "ROLLED_BACK_BY_HAND", person)
+        for active in tx.deployments.active(rollback.target):
+            # Locked before it is judged: what begins in this instant is seen running here, or
+            # sees the rollback itself.
+            one = tx.deployments.get_for_update(active.id)
+            if one is None or one.id == rollback.id:
+                continue
+            if one.status is Status.RUNNING:
+                settle(tx, one, ending, self._parts.clock.now())
+            elif one.status is Status.QUEUED:
+                key = f"{one.id}:{rollback.id}"
+                tx.engine.tell(one.id, CONTROL, {"overtaken": rollback.id}, key)
 
     def _rollback(self, tx: Transaction, way: Way, ask: Ask) -> Deployment:
         return Deployment(
@@ -254,8 +276,36 @@ class Rollbacks:
             now,
             now + policy.hold_after_rollback,
         )
-        if policy.hold_after_rollback.total_seconds() > 0 and tx.holds.lock(lock):
-            record(tx, ask, Subject.at("target.locked", rollback.target), "done", (lock.reason, ""))
+        if policy.hold_after_rollback <= timedelta():
+            return
+        if not tx.holds.lock(lock):
+            earlier = tx.holds.unlock(lock.service, lock.environment)
+            lock = over(earlier, lock)
+            tx.holds.lock(lock)
+        record(tx, ask, Subject.at("target.locked", rollback.target), "done", (lock.reason, ""))
+
+
+def over(earlier: Lock | None, hold: Lock) -> Lock:
+    """The hold in place of a lock that stood there: its owner would pass that one, and it may end
+    too soon. It lasts as long as either of them would."""
+    if earlier is None:
+        return hold
+    ends = None
+    if earlier.until is not None and hold.until is not None:
+        ends = max(earlier.until, hold.until)
+    before = f" (locked before by {earlier.owner.name}: {earlier.reason})"
+    said = "" if earlier.owner == SYSTEM else before
+    return replace(hold, until=ends, reason=f"{hold.reason}{said}")
+
+
+def is_under_way(other: Deployment) -> Refused:
+    """Somebody was faster, and meant the same."""
+    return Refused(
+        "DUPLICATE",
+        f"{other.id} takes {other.target} back to {other.image.name} already; its card follows it.",
+        f"/rollback {other.target.service} {other.target.environment} <version> goes to another "
+        "version instead.",
+    )
 
 
 def names(release: Release, wanted: str, digest: str) -> bool:
