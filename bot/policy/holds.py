@@ -13,7 +13,7 @@ from bot.model.deployment import Lock, Requester
 from bot.model.wording import plain
 from bot.policy.decision import Allowed, Denied, Reason, Verdict
 from bot.policy.reasons import ReasonCode
-from bot.policy.roles import approvers_of, ask, may_take_back, oversees
+from bot.policy.roles import approvers_of, ask, is_deployer, may_take_back, oversees
 from bot.policy.rules import outside
 
 
@@ -24,11 +24,15 @@ def may_lock(policies: Sequence[Policy], requester: Requester) -> Verdict:
 
 
 def may_unlock(policies: Sequence[Policy], requester: Requester, lock: Lock) -> Verdict:
-    """The owner; somebody else's lock takes an approver or an incident responder."""
+    """The owner; somebody else's lock takes an approver or an incident responder.
+
+    Under a policy that names neither, it takes a deployer: else a hold after a rollback, which
+    belongs to nobody, would keep everybody out of the target for as long as it lasts.
+    """
     is_own = lock.owner.id == requester.person.id
-    held = is_own or _everywhere(policies, requester, oversees, _overseers)
+    held = is_own or _everywhere(policies, requester, _may_release, _releasers)
     what = f"release the lock of {plain(lock.owner.name, 80)}"
-    return _verdict(requester, what, _all(policies, _overseers), held=held)
+    return _verdict(requester, what, _all(policies, _releasers), held=held)
 
 
 def may_freeze(policies: Sequence[Policy], requester: Requester) -> Verdict:
@@ -51,6 +55,17 @@ def may_pause(policies: Sequence[Policy], requester: Requester) -> Verdict:
 def may_resume(policies: Sequence[Policy], requester: Requester) -> Verdict:
     """As ``may_pause``."""
     return may_pause(policies, requester)
+
+
+def _may_release(policy: Policy, requester: Requester) -> bool:
+    if any(map(_names_anybody, _overseers(policy))):
+        return oversees(policy, requester)
+    return not requester.is_bot and is_deployer(policy, requester)
+
+
+def _releasers(policy: Policy) -> tuple[People, ...]:
+    overseers = _overseers(policy)
+    return overseers if any(map(_names_anybody, overseers)) else (policy.deployers,)
 
 
 def _overseers(policy: Policy) -> tuple[People, ...]:

@@ -78,6 +78,15 @@ def test_who_may_unlock(person: Requester, lock: Lock, expected: str) -> None:
     assert code(may_unlock([POLICY], person, lock)) == expected
 
 
+def test_where_nobody_oversees_a_deployer_releases_what_is_held() -> None:
+    relaxed = Policy(deployers=People(everyone=True))
+    assert code(may_unlock([relaxed], DEPLOYER, HOLD)) == "allowed"
+    assert code(may_unlock([relaxed], replace(DEPLOYER, outsider=True), HOLD)) == "OUTSIDER"
+    assert code(may_unlock([relaxed], BOT, HOLD)) == "NOT_ALLOWED"
+    assert code(may_unlock([relaxed, POLICY], DEPLOYER, HOLD)) == "NOT_ALLOWED"
+    assert code(may_unlock([EMPTY], DEPLOYER, HOLD)) == "NOT_ALLOWED"
+
+
 def test_a_hold_over_several_targets_takes_a_role_in_each_that_names_anybody() -> None:
     assert code(may_lock([POLICY, EMPTY], DEPLOYER)) == "allowed"
     assert code(may_lock([POLICY, OTHER], DEPLOYER)) == "NOT_ALLOWED"
