@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 
 from bot.commands.model import LockTarget, Rollback
 from bot.model.deployment import SYSTEM, Image, Lock, Release, Status
