@@ -12,8 +12,8 @@ from bot.playground.aws.lookup import find_definition
 from tests.fakes.fleet import Fleet, fleet_catalog
 from tests.fakes.harbour import Ship, outside
 
-#: The shortest lease that the settings allow, in seconds.
-LEASE = "5"
+#: The shortest and the longest lease that the settings allow, in seconds.
+SHORT, LONG = "5", "300"
 
 #: The audit rows of a deployment that needed no approval and went well.
 WHOLE = [
@@ -28,14 +28,15 @@ WHOLE = [
 class Squadron:
     """``ships`` by name, and the deck to play on. Slack talks to the ship that was faced last."""
 
-    def __init__(self, deck: Fleet) -> None:
+    def __init__(self, deck: Fleet, lease: str) -> None:
         self.deck = deck
+        self.lease = lease
         self.ships: dict[str, Ship] = {}
 
     def launch(self, name: str, command: str = "run") -> Ship:
         """Start one more replica."""
         ship = self.ships[name] = Ship(self.deck.place, name, command=command)
-        ship.start(QUARTERDECK_LEASE_SECONDS=LEASE)
+        ship.start(QUARTERDECK_LEASE_SECONDS=self.lease)
         return ship
 
     def face(self, ship: Ship) -> None:
@@ -54,12 +55,14 @@ class Squadron:
 
 
 @contextmanager
-def squadron(folder: Path, database_url: str, *names: str) -> Iterator[Squadron]:
+def squadron(
+    folder: Path, database_url: str, *names: str, lease: str = SHORT
+) -> Iterator[Squadron]:
     """Stand-ins and as many replicas as there are names; everything is gone afterwards."""
     with outside(folder, database_url, speed=0.0) as place:
         place.write_catalog(fleet_catalog())
         deck = Fleet(place)
-        squad = Squadron(deck)
+        squad = Squadron(deck, lease)
         try:
             for name in names:
                 squad.face(squad.launch(name))

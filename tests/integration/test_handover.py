@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 from bot.model.deployment import Status
-from tests.fakes.squadron import WHOLE, Squadron, squadron, true_end
+from tests.fakes.squadron import LONG, WHOLE, Squadron, squadron, true_end
 
 pytestmark = pytest.mark.xdist_group("handover")
 
 
 @pytest.fixture
 def squad(postgres_url: str, tmp_path: Path) -> Iterator[Squadron]:
-    with squadron(tmp_path, postgres_url, "a", "b") as squad:
+    """With leases that last longer than any test would wait."""
+    with squadron(tmp_path, postgres_url, "a", "b", lease=LONG) as squad:
         yield squad
 
 
 def test_another_replica_goes_on_at_once(squad: Squadron) -> None:
-    """At once: the one that goes has given its lease up, which had most of its time left."""
     deck, service = squad.deck, squad.deck.service()
     deck.asks("alice", f"{service} staging v2")
     deployment = f"{service}-staging-1"

@@ -17,7 +17,8 @@ def delivered_again(deck: Fleet, deployment_id: str) -> None:
     """Run the deployment's workflow once more from its first step, and wait for its end."""
     client = DBOSClient(system_database_url=deck.place.database_url, application_name=APPLICATION)
     try:
-        client.fork_workflow(deployment_id, 1, application_version=APPLICATION_VERSION).get_result()
+        again = client.fork_workflow(deployment_id, 1, application_version=APPLICATION_VERSION)
+        deck.until(lambda: again.get_status().status == "SUCCESS", "the second delivery to be over")
     finally:
         client.destroy()
 
