@@ -116,6 +116,15 @@ def a_catalog(relaxed: dict[str, Any] | None = None, **changes: Any) -> Catalog:
     )
 
 
+def without(catalog: Catalog, *gone: Target) -> Catalog:
+    """The catalog without these targets, and without environments that nothing is left in."""
+    targets = tuple(spec for spec in catalog.targets if spec.key not in gone)
+    used = {spec.environment for spec in targets}
+    environments = {name: each for name, each in catalog.environments.items() if name in used}
+    parts = {name: getattr(catalog, name) for name in Catalog.model_fields}
+    return Catalog(**{**parts, "targets": targets, "environments": environments})
+
+
 def image_of(service: str, digest: str, ref: str) -> Image:
     return Image(f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{service}", digest, ref)
 
@@ -132,15 +141,20 @@ class Rooms:
         self.groups.members = {person(name).id: groups for name, groups in CREW.items()}
         self.catalog = a_catalog()
         self.digests: dict[str, str] = {}
-        self.parts = self.as_replica("replica-1")
-        self.intake = Intake(self.parts)
-        self.steps = Steps(self.parts)
-        self.observer = Observer(self.parts)
+        self.use(self.rollouts)
         self._requests = count(1)
         for spec in self.catalog.targets:
             for version in ("v1", "v2", "v3"):
                 self.digests[version] = self.push(spec.service, version)
             self.rollouts.place(spec.key, self.image(spec.service, "v1"))
+
+    def use(self, rollouts: FakeRollouts) -> None:
+        """Another provider from here on."""
+        self.rollouts = rollouts
+        self.parts = self.as_replica("replica-1")
+        self.intake = Intake(self.parts)
+        self.steps = Steps(self.parts)
+        self.observer = Observer(self.parts)
 
     def as_replica(self, name: str) -> Parts:
         """The same ports for another process."""

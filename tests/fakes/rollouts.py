@@ -127,6 +127,16 @@ class FakeRollouts(Rollouts):
             self.finish(target)
             return service.current.revision
 
+    def forget(self, target: Target) -> None:
+        """Nothing can be seen there any more."""
+        self._services.pop(target)
+
+    def undo_end(self, target: Target) -> None:
+        """What was over is under way again: ECS replaces tasks, or is being changed."""
+        with self._lock:
+            now = self._services[target].current
+            now.observation = replace(now.observation, end=None)
+
     def show(self, target: Target, progress: Progress, *events: str) -> None:
         """What the next looks at the rollout under way see."""
         with self._lock:
