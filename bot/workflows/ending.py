@@ -102,6 +102,12 @@ def move_up(tx: Transaction, target: Target) -> None:
             tx.outbox.card(waiting.id)
 
 
+def lapsed(deployment: Deployment) -> Ending:
+    """The end of a request that nobody approved in time."""
+    by = f" by {deployment.expires_at:%Y-%m-%d %H:%M} UTC" if deployment.expires_at else ""
+    return Ending(Status.EXPIRED, f"Not approved{by}. Ask again to go on.", "EXPIRED")
+
+
 def outcome(ended: Deployment, ending: Ending) -> AuditEntry:
     """The audit row of an end."""
     verb = "rollback" if ended.kind is Kind.ROLLBACK else "deploy"

@@ -12,6 +12,7 @@ from socket import gethostname
 from threading import Event, Thread
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.model.errors import QuarterdeckError
 from bot.model.ports import Replicas
@@ -55,8 +56,10 @@ class Keeper:
             try:
                 if not self.keep():
                     return
-            except QuarterdeckError as fault:
-                log.warning("cannot keep the lease", reason_code=fault.reason_code)
+            except (QuarterdeckError, SQLAlchemyError) as fault:
+                # Whatever it is: without further beats this replica is taken for dead, and would
+                # not even notice.
+                log.warning("cannot keep the lease", error=type(fault).__name__)
 
     def keep(self) -> bool:
         """One beat. False when this replica is fenced."""

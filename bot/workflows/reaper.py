@@ -8,6 +8,7 @@ the state the engine gives it, never by its age.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import groupby
 from threading import Event, Thread
 
@@ -16,16 +17,18 @@ import structlog
 from dbos import DBOS, error
 
 from bot.model.contract import ROLLOUT
-from bot.model.deployment import Status
+from bot.model.deployment import Deployment, Status
 from bot.model.errors import QuarterdeckError
 from bot.model.ports import Replicas
-from bot.workflows.ending import Ending, settle
+from bot.workflows.ending import Ending, lapsed, settle
 from bot.workflows.parts import Parts
 
 log = structlog.get_logger(__name__)
 
 #: Seconds between two looks for the dead, and how many of those go to one look for what broke.
 EVERY, RARELY = 1.0, 5
+#: How long after an approval's time its own timer is given before it counts as lost.
+OVERDUE = timedelta(minutes=2)
 #: Workflow states of the engine in which nothing will ever happen to a deployment again.
 OVER = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
@@ -78,10 +81,13 @@ class Reaper:
 
     def mend(self) -> None:
         """Tell the truth about deployments whose workflow will never end them itself."""
+        late = self._parts.clock.now() - OVERDUE
         with self._parts.store.read() as tx:
-            active = [
-                d.id for d in tx.deployments.active() if d.status is not Status.AWAITING_APPROVAL
-            ]
+            everything = tx.deployments.active()
+        for one in everything:
+            if one.status is Status.AWAITING_APPROVAL and one.expires_at and one.expires_at < late:
+                self._expire(one)
+        active = [one.id for one in everything if one.status is not Status.AWAITING_APPROVAL]
         if not active:
             return
         broken = DBOS.list_workflows(
@@ -89,6 +95,12 @@ class Reaper:
         )
         for workflow in broken:
             self._end_broken(workflow.workflow_id)
+
+    def _expire(self, deployment: Deployment) -> None:
+        """Its timer got lost: left as it is, it would keep its image from being asked for again."""
+        with self._parts.store.begin() as tx:
+            settle(tx, deployment, lapsed(deployment), self._parts.clock.now())
+        log.error("expiry was overdue", deployment_id=deployment.id)
 
     def _end_broken(self, deployment_id: str) -> None:
         with self._parts.store.begin() as tx:

@@ -26,7 +26,7 @@ from bot.model.errors import (
 from bot.model.rollout import ReadBack, Told
 from bot.workflows.beginning import Beginning
 from bot.workflows.deadline import Deadline, order_of, target_of
-from bot.workflows.ending import Ending, settle
+from bot.workflows.ending import Ending, lapsed, settle
 from bot.workflows.parts import Parts
 
 log = structlog.get_logger(__name__)
@@ -248,9 +248,8 @@ class Steps:
             return 0.0
         if now < deployment.expires_at:
             return (deployment.expires_at - now).total_seconds()
-        said = f"Not approved by {deployment.expires_at:%Y-%m-%d %H:%M} UTC. Ask again to go on."
         with self._parts.store.begin() as tx:
-            settle(tx, deployment, Ending(Status.EXPIRED, said, "EXPIRED"), now)
+            settle(tx, deployment, lapsed(deployment), now)
         return 0.0
 
     def _note(self, deployment: Deployment, **changes: object) -> None:
