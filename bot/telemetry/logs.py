@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -17,7 +17,7 @@ import structlog
 #: Slack tokens, AWS access keys, bearer headers, signed-request parameters, passwords in URLs.
 SECRETS = re.compile(
     r"xox[a-z]-[\w-]+|xapp-[\w-]+|xoxe\.[\w.-]+|\b(?:AKIA|ASIA)[A-Z0-9]{12,}"
-    r"|(?i:bearer\s+)\S+|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)|X-Amz-Signature=\w+"
+    r"|(?i:bearer\s+)\S+|(?<=://)[^/\s:@]*:[^/\s]+(?=@)|X-Amz-Signature=\w+"
 )
 FIELDS = re.compile(r"(?i)token|secret|password|authorization|credential|cookie")
 HIDDEN = "[hidden]"
@@ -32,11 +32,26 @@ def redact(text: str) -> str:
 
 def _redact_event(_logger: object, _method: str, event: Event) -> Event:
     for name, value in event.items():
-        if FIELDS.search(name):
-            event[name] = HIDDEN
-        elif isinstance(value, str):
-            event[name] = redact(value)
+        if not name.startswith("_"):  # structlog's own, gone before anything is written
+            event[name] = _hide(name, value)
     return event
+
+
+def _hide(name: str, value: Any) -> Any:
+    """``value`` without secrets, as deep as it goes; what is no plain value becomes its text."""
+    if FIELDS.search(name):
+        return HIDDEN
+    match value:
+        case str():
+            return redact(value)
+        case Mapping():
+            return {key: _hide(str(key), each) for key, each in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_hide("", each) for each in value]
+        case None | bool() | int() | float():
+            return value
+        case _:
+            return redact(repr(value))
 
 
 def configure(level: str = "INFO", style: str = "json") -> None:
@@ -47,14 +62,12 @@ def configure(level: str = "INFO", style: str = "json") -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    drawing: list[Any] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    drawing: Any = (
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
         if style == "console"
-        else [
-            structlog.processors.format_exc_info,
-            _redact_event,
-            structlog.processors.JSONRenderer(),
-        ]
+        else structlog.processors.JSONRenderer()
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -62,8 +75,9 @@ def configure(level: str = "INFO", style: str = "json") -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,  # a traceback is redacted as well
                 _redact_event,
-                *drawing,
+                drawing,
             ],
         )
     )
