@@ -46,7 +46,9 @@ def all_findings(configuration: Configuration, outside: Outside) -> Iterator[Fin
     """Slack, the database, AWS, then every target of the catalog."""
     yield from guarded("Slack", lambda: examine_slack(outside.slack))
     yield from guarded("database", lambda: [database(configuration)])
-    yield from guarded("AWS", lambda: identities(configuration, outside))
+    places = {(spec.ecs.region, spec.ecs.role) for spec in configuration.catalog.current().targets}
+    for region, role in sorted(places, key=str):
+        yield from guarded(f"AWS {region}", lambda at=(region, role): [identity(outside, *at)])  # type: ignore[misc]
     for spec in configuration.catalog.current().targets:
         yield from guarded(str(spec.key), lambda spec=spec: outside.rollouts.examine(spec))  # type: ignore[misc]
 
@@ -74,11 +76,7 @@ def database(configuration: Configuration) -> Finding:
     )
 
 
-def identities(configuration: Configuration, outside: Outside) -> Iterator[Finding]:
-    """Who AWS says we are, once per role and region."""
-    places = sorted(
-        {(spec.ecs.region, spec.ecs.role or "") for spec in configuration.catalog.current().targets}
-    )
-    for region, role in places:
-        arn = outside.clients.identity(region, role or None)
-        yield Finding(f"AWS {region}", Grade.OK, f"acting as {arn}")
+def identity(outside: Outside, region: str, role: str | None) -> Finding:
+    """Who AWS says we are there, once per role and region."""
+    arn = outside.clients.identity(region, role)
+    return Finding(f"AWS {region}", Grade.OK, f"acting as {arn}")
