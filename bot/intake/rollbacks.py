@@ -139,20 +139,20 @@ class Rollbacks:
     def _candidates(self, spec: TargetSpec, live: Live | None) -> list[Release]:
         """Known-good releases, newest first, without what is being rolled out now, or runs.
 
-        While something is being rolled out, what still runs is the way back from it.
+        While something is being rolled out, what still runs is the way back from it; but what a
+        rollback is just leaving comes last, for nobody should choose it without meaning it.
         """
         with self._parts.store.read() as tx:
             good = list(tx.releases.known_good(spec.key, OFFERED + 2))
-            running = {
-                d.image.digest
-                for d in tx.deployments.active(spec.key)
-                if d.status is Status.RUNNING
-            }
+            active = tx.deployments.active(spec.key)
+        running = {d.image.digest for d in active if d.status is Status.RUNNING}
+        left = {d.previous.digest for d in active if d.kind is Kind.ROLLBACK and d.previous}
         if not running and live is not None and live.image is not None:
             running = {live.image.digest}
         elif not running and good:
             running = {good[0].image.digest}
-        return [release for release in good if release.image.digest not in running]
+        kept = [release for release in good if release.image.digest not in running]
+        return sorted(kept, key=lambda release: release.image.digest in left)
 
     def _find(self, spec: TargetSpec, wanted: str, live: Live | None) -> Release | Refused:
         candidates = self._candidates(spec, live)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.commands.model import LockTarget, Rollback
+from bot.commands.model import LockTarget, OpenRollbackForm, Rollback
 from bot.model.deployment import SYSTEM, Image, Lock, Release, Status
 from bot.model.errors import Misconfigured
-from bot.model.reply import Refused
+from bot.model.reply import Refused, RollbackForm
 from tests.fakes.inner_rooms import STAGING, Rooms, person
 
 DAY = timedelta(hours=24)
@@ -37,6 +37,16 @@ def test_another_version_named_outright_replaces_the_rollback_that_runs(rooms: R
     further = rooms.asked("alice", Rollback(STAGING, "v1"))
     assert further.image.digest == rooms.digests["v1"]
     assert rooms.get(back.id).status is Status.CANCELLED
+
+
+def test_the_form_offers_last_what_a_rollback_is_leaving(rooms: Rooms) -> None:
+    rooms.finished("v2")
+    rooms.finished("v3")
+    rooms.start(rooms.asked("iris", Rollback(STAGING)))
+    form = rooms.says("alice", OpenRollbackForm(STAGING))
+    assert isinstance(form, RollbackForm)
+    offered = [release.image.digest for release in form.choices]
+    assert offered == [rooms.digests["v1"], rooms.digests["v3"]]
 
 
 def test_the_hold_takes_the_place_of_a_lock_whose_owner_would_pass_it(rooms: Rooms) -> None:
