@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 from rich.console import Console
 
-from bot.model.errors import QuarterdeckError
+from bot.model.errors import Misconfigured, QuarterdeckError
 
 app = typer.Typer(
     help="Quarterdeck ships services and takes them back, from Slack.",
@@ -174,8 +176,32 @@ def export(
     if output is None:
         export_audit(database_url(), SystemClock(), Style(style), sys.stdout)
         return
-    with output.open("w", encoding="utf-8", newline="") as stream:
+    with written_whole(output) as stream:
         export_audit(database_url(), SystemClock(), Style(style), stream)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[TextIO]:
+    """A file that takes the place of ``path`` once it is complete: what was there stays till then.
+
+    Raises ``Misconfigured`` where it cannot be written.
+    """
+    whole = not path.exists() or path.is_file()  # else a device or a pipe: written as it comes
+    part = path.with_name(f".{path.name}.part") if whole else path
+    try:
+        with part.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        if whole:
+            part.replace(path)
+    except OSError as error:
+        raise Misconfigured(
+            f"{path} cannot be written: {error.strerror}.",
+            hint="Choose another file with --output.",
+        ) from error
+    finally:
+        if whole:
+            with suppress(OSError):
+                part.unlink()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ It only reads. Each part is examined even when another one is broken: one run sh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 
 from rich.console import Console
 from rich.table import Table
@@ -28,11 +29,16 @@ MARKS = {
 def examine(configuration: Configuration, console: Console) -> int:
     """Print the table; 1 when something is broken, 0 when at most warnings were found."""
     outside = connect(configuration.settings)
+    with closing(outside.clients):
+        return _table(all_findings(configuration, outside), console)
+
+
+def _table(all_of_them: Iterator[Finding], console: Console) -> int:
     findings: list[Finding] = []
     table = Table(title="quarterdeck doctor", title_justify="left", show_lines=False)
     for column in ("what", "", "found", "what to do"):
         table.add_column(column, overflow="fold")
-    for finding in all_findings(configuration, outside):
+    for finding in all_of_them:
         findings.append(finding)
         table.add_row(finding.subject, MARKS[finding.grade], finding.found, finding.advice)
     console.print(table)
