@@ -13,6 +13,10 @@ from bot.workflows.parts import Parts
 
 #: For a target that left the catalog while it was rolled.
 UNLISTED = timedelta(minutes=30)
+#: Limits shorter than this are told in seconds.
+BRIEF = 120
+#: How the explanation begins of what is being tried again.
+AGAIN = "Trying again: "
 
 
 class Deadline:
@@ -64,23 +68,24 @@ class Deadline:
         if deployment.handle is None:
             return self._unknown(deployment, "it is not known whether the provider was told.")
         said = (
-            f"Not finished after {self._minutes(deployment)} minutes, with "
+            f"Not finished after {self._lasting(deployment)}, with "
             f"{seen.progress.running} of {seen.progress.desired} tasks running. "
             "The provider goes on by itself; roll back if it should not."
         )
         return Ending(Status.TIMED_OUT, said, "TIMED_OUT")
 
     def _never_told(self, deployment: Deployment) -> Ending:
-        why = f" {deployment.explanation}" if deployment.explanation else ""
-        said = f"Not begun after {self._minutes(deployment)} minutes; nothing was changed.{why}"
+        why = deployment.explanation.removeprefix(AGAIN)
+        said = f"Not begun after {self._lasting(deployment)}; nothing was changed. {why}".strip()
         return Ending(Status.FAILED, said, "TIMED_OUT")
 
     def _unknown(self, deployment: Deployment, what: str) -> Ending:
-        said = f"After {self._minutes(deployment)} minutes {what}"
+        said = f"After {self._lasting(deployment)} {what}"
         return Ending(Status.OUTCOME_UNKNOWN, said, "OUTCOME_UNKNOWN")
 
-    def _minutes(self, deployment: Deployment) -> int:
-        return int(self._limit(deployment).total_seconds() // 60)
+    def _lasting(self, deployment: Deployment) -> str:
+        seconds = int(self._limit(deployment).total_seconds())
+        return f"{seconds} seconds" if seconds < BRIEF else f"{seconds // 60} minutes"
 
     def _limit(self, deployment: Deployment) -> timedelta:
         spec = self._parts.catalog().spec(deployment.target)

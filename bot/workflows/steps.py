@@ -25,7 +25,7 @@ from bot.model.errors import (
 )
 from bot.model.rollout import ReadBack, Told
 from bot.workflows.beginning import Beginning
-from bot.workflows.deadline import Deadline, order_of, target_of
+from bot.workflows.deadline import AGAIN, Deadline, order_of, target_of
 from bot.workflows.ending import Ending, lapsed, settle
 from bot.workflows.parts import Parts
 
@@ -153,7 +153,7 @@ class Steps:
         """Say on the card what is in the way, where the database can be reached at all."""
         try:
             with self._parts.store.begin() as tx:
-                said = f"Trying again: {fault.message}"
+                said = f"{AGAIN}{fault.message}"
                 if tx.deployments.note(deployment_id, None, explanation=said):
                     tx.outbox.card(deployment_id)
         except QuarterdeckError:

@@ -39,6 +39,7 @@ def test_e4_what_never_settles_is_timed_out(deck: Fleet) -> None:
 
     timed_out = deck.until_status(f"{service}-staging-1", Status.TIMED_OUT)
 
+    assert "after 10 seconds" in timed_out.explanation
     assert "of 2 tasks" in timed_out.explanation
     assert "roll back" in timed_out.explanation
     deck.until_card(timed_out.id, "timed out")
@@ -62,6 +63,7 @@ def test_e4_what_ecs_was_never_told_has_failed(deck: Fleet) -> None:
 
     assert "ecs:UpdateService" in failed.explanation
     assert "nothing was changed" in failed.explanation
+    assert "Trying again" not in failed.explanation
     deck.world.faults.clear("UpdateService")
     assert deck.updates(f"{service}-staging") == 0
     whole(deck)
