@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
@@ -53,7 +54,7 @@ class EcrRegistry(Registry):
         self._answer_within = answer_within
         self._threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="ecr")
         self._lock = Lock()
-        self._asked: dict[_Key, tuple[float, Future[str]]] = {}
+        self._asked: OrderedDict[_Key, tuple[float, Future[str]]] = OrderedDict()
 
     @override
     def resolve(self, ecr: Ecr, ref: str) -> Image:
@@ -84,14 +85,22 @@ class EcrRegistry(Registry):
         """The lookup under way, or the one answered a moment ago, or a new one."""
         key, now = (ecr, ref), self._ticks()
         with self._lock:
-            self._asked = {
-                each: (at, future)
-                for each, (at, future) in self._asked.items()
-                if now - at < _REMEMBER_FOR and not (future.done() and future.exception())
-            }
-            if key not in self._asked:
-                self._asked[key] = (now, self._threads.submit(self._find, ecr, ref))
-            return self._asked[key][1]
+            self._forget(now)
+            known = self._asked.get(key)
+            if known is not None and not _failed(known[1]):
+                return known[1]
+            future = self._threads.submit(self._find, ecr, ref)
+            self._asked[key] = (now, future)
+            self._asked.move_to_end(key)
+            return future
+
+    def _forget(self, now: float) -> None:
+        """Drop what is too old; the oldest come first."""
+        while self._asked:
+            key, (at, _) = next(iter(self._asked.items()))
+            if now - at < _REMEMBER_FOR:
+                return
+            del self._asked[key]
 
     def _find(self, ecr: Ecr, ref: str) -> str:
         exact = self._exact(ecr, ref)
@@ -145,6 +154,10 @@ class EcrRegistry(Registry):
             token = page.get("nextToken", "")
             if not token or self._ticks() > deadline:
                 return
+
+
+def _failed(lookup: Future[str]) -> bool:
+    return lookup.done() and lookup.exception() is not None
 
 
 def repository_of(ecr: Ecr) -> str:

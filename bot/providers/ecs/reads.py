@@ -60,10 +60,7 @@ class EcsReads:
         with asking("ecs:DescribeServices", _name(ecs)):
             answer = client.describe_services(cluster=ecs.cluster, services=[ecs.service])
         if not answer["services"]:
-            raise Misconfigured(
-                f"ECS knows no service {_name(ecs)} in {ecs.region}.",
-                hint="Check the region, the cluster and the service's name in the catalog.",
-            )
+            raise unknown_service(ecs)
         raw = body_of(answer)["services"][0]
         found = answer["services"][0]
         return Found(service_view(found), found, raw.get("deploymentConfiguration") or {})
@@ -73,7 +70,8 @@ class EcsReads:
     ) -> dict[str, ServiceView]:
         """Up to ten services of one cluster, by name and by ARN; missing ones are left out."""
         client = self.clients.ecs(*account)
-        with asking("ecs:DescribeServices", f"{cluster} ({len(names)} services)"):
+        named = names[0] if len(names) == 1 else f"({len(names)} services)"
+        with asking("ecs:DescribeServices", f"{cluster}/{named}"):
             answer = client.describe_services(cluster=cluster, services=list(names))
         views = [service_view(each) for each in answer["services"]]
         return {name: view for view in views for name in (view.name, view.arn)}
@@ -145,6 +143,14 @@ class EcsReads:
             each["serviceRevisionArn"]: each.get("taskDefinition", "")
             for each in answer["serviceRevisions"]
         }
+
+
+def unknown_service(ecs: EcsService) -> Misconfigured:
+    """The catalog names a service that ECS does not know."""
+    return Misconfigured(
+        f"ECS knows no service {_name(ecs)} in {ecs.region}.",
+        hint="Check the region, the cluster and the service's name in the catalog.",
+    )
 
 
 def _name(ecs: EcsService) -> str:

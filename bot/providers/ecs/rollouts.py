@@ -24,13 +24,16 @@ from bot.providers.ecs.examination import examine, warnings
 from bot.providers.ecs.history import CLOCK_SLACK, History
 from bot.providers.ecs.observer import Observer
 from bot.providers.ecs.raw_json import with_body
-from bot.providers.ecs.reads import EcsReads, Found
+from bot.providers.ecs.reads import EcsReads, Found, unknown_service
+from bot.providers.ecs.shared_reads import SharedReads
 from bot.providers.ecs.task_definition import DEPLOYMENT_TAG, TaskDefinition, short
 from bot.providers.ecs.views import ServiceView
 
 #: How many of a family's newest revisions are searched for one that was made for the deployment.
 _SEARCHED = 10
 _FULL = 100
+#: Revisions whose pinned image is kept in memory.
+_REMEMBERED = 4096
 
 
 class EcsRollouts(Rollouts):
@@ -39,19 +42,22 @@ class EcsRollouts(Rollouts):
     def __init__(self, clients: AwsClients, ticks: Callable[[], float] = time.monotonic) -> None:
         self._clients = clients
         self._reads = EcsReads(clients)
+        self._shared = SharedReads(self._reads.services)
+        self._pinned: dict[tuple[str, str], Image] = {}
         self._history = History(self._reads, ticks)
         self._observer = Observer(self._reads, self._history, ticks)
 
     @override
     def live(self, spec: TargetSpec) -> Live:
-        service = self._reads.service(spec.ecs).view
+        service = self._shared.service(spec.ecs)
+        if service is None:
+            raise unknown_service(spec.ecs)
         primary = service.primary
         if primary is None:
             raise Misconfigured(f"The ECS service {service.name} runs no deployment.")
-        image = self._image(spec.ecs, self._definition(spec.ecs, primary.revision))
         return Live(
             revision=primary.revision,
-            image=image,
+            image=self._image_of(spec.ecs, primary.revision),
             desired=service.desired,
             running=service.running,
             steady=(
@@ -163,6 +169,19 @@ class EcsRollouts(Rollouts):
                 hint="Quarterdeck rolls REPLICA services only.",
             )
         return found
+
+    def _image_of(self, ecs: EcsService, revision: str) -> Image | None:
+        """What a revision runs. A task definition never changes, so a pinned image is kept."""
+        key = (revision, ecs.container)
+        if (kept := self._pinned.get(key)) is not None:
+            return kept
+        definition = self._definition(ecs, revision)
+        image = self._image(ecs, definition)
+        if image is not None and definition.image(ecs.container) is not None:
+            if len(self._pinned) >= _REMEMBERED:
+                self._pinned.clear()
+            self._pinned[key] = image
+        return image
 
     def _image(self, ecs: EcsService, definition: TaskDefinition) -> Image | None:
         """What runs: the pinned digest, or what running tasks say they pulled for the tag."""

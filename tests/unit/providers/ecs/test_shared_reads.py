@@ -1,0 +1,139 @@
+"""Services read together: each asker gets an answer that is younger than the question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Event, Lock
+
+import pytest
+
+from bot.model.catalog import EcsService
+from bot.model.errors import AccessDenied, QuarterdeckError, Throttled
+from bot.providers.ecs.reads import Account
+from bot.providers.ecs.shared_reads import SharedReads
+from bot.providers.ecs.views import ServiceView
+
+PATIENCE = 20
+
+
+def ecs(name: str) -> EcsService:
+    return EcsService(region="eu-west-1", cluster="main", service=name, container="app")
+
+
+@dataclass
+class FakeReads:
+    """Answers when it is let; ``denied`` services fail every call that names them."""
+
+    go: Event = field(default_factory=Event)
+    begun: Event = field(default_factory=Event)
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+    denied: frozenset[str] = frozenset()
+    fault: QuarterdeckError | None = None
+    _lock: Lock = field(default_factory=Lock)
+
+    def read(
+        self, _account: Account, _cluster: str, names: Sequence[str]
+    ) -> dict[str, ServiceView]:
+        with self._lock:
+            self.asked.append(tuple(names))
+        self.begun.set()
+        assert self.go.wait(PATIENCE)
+        if self.fault is not None:
+            raise self.fault
+        if self.denied & set(names):
+            raise AccessDenied("No.")
+        return {
+            name: ServiceView(name, f"arn:{name}", "ACTIVE", 1, 1, ())
+            for name in names
+            if name != "missing"
+        }
+
+
+def ask_during_a_call(reads: FakeReads, names: Sequence[str]) -> list[object]:
+    """Ask for all of them while a call for another service is under way; what came of each."""
+    shared = SharedReads(reads.read)
+
+    def ask(name: str) -> object:
+        try:
+            found = shared.service(ecs(name))
+        except QuarterdeckError as fault:
+            return fault
+        return found.name if found else None
+
+    with ThreadPoolExecutor(len(names) + 1) as pool:
+        first = pool.submit(ask, "first")
+        assert reads.begun.wait(PATIENCE)
+        others = [pool.submit(ask, name) for name in names]
+        pause = Event()
+        while sum(map(len, shared._waiting.values())) < len(names) and len(reads.asked) == 1:
+            pause.wait(0.005)
+        reads.go.set()
+        first.result(PATIENCE)
+        return [other.result(PATIENCE) for other in others]
+
+
+def test_who_asks_during_a_call_is_answered_by_the_next_one() -> None:
+    reads = FakeReads()
+    names = [f"app{number}" for number in range(8)]
+    assert ask_during_a_call(reads, names) == names
+    assert reads.asked[0] == ("first",)
+    assert "app0" in {name for call in reads.asked[1:] for name in call}
+    assert len(reads.asked) < 1 + len(names)
+
+
+def test_a_call_names_at_most_ten_services() -> None:
+    reads = FakeReads()
+    names = [f"app{number}" for number in range(25)]
+    assert ask_during_a_call(reads, names) == names
+    assert max(map(len, reads.asked)) <= 10
+
+
+def test_nothing_is_remembered() -> None:
+    reads = FakeReads()
+    reads.go.set()
+    shared = SharedReads(reads.read)
+    for _ in range(3):
+        assert shared.service(ecs("app")) is not None
+    assert reads.asked == [("app",)] * 3
+
+
+def test_what_does_not_exist_is_none_and_spoils_nothing() -> None:
+    assert ask_during_a_call(FakeReads(), ["app", "missing"]) == ["app", None]
+
+
+def test_one_that_may_not_be_read_is_not_the_others_fault() -> None:
+    reads = FakeReads(denied=frozenset({"secret"}))
+    app, secret = ask_during_a_call(reads, ["app", "secret"])
+    assert app == "app"
+    assert isinstance(secret, AccessDenied)
+
+
+def test_a_throttled_call_is_not_repeated_for_each() -> None:
+    reads = FakeReads(fault=Throttled("Slower."))
+    said = ask_during_a_call(reads, ["a", "b", "c"])
+    assert all(isinstance(each, Throttled) for each in said)
+    assert len(reads.asked) <= 4
+
+
+def test_a_call_that_hangs_does_not_hold_up_the_others() -> None:
+    reads = FakeReads()
+    shared = SharedReads(reads.read)
+    with ThreadPoolExecutor(2) as pool:
+        hanging = pool.submit(shared.service, ecs("first"))
+        assert reads.begun.wait(PATIENCE)
+        reads.begun.clear()
+        other = pool.submit(shared.service, ecs("app"))
+        assert reads.begun.wait(PATIENCE), "nobody asked for the other one"
+        reads.go.set()
+        assert hanging.result(PATIENCE) is not None
+        assert other.result(PATIENCE) is not None
+
+
+def test_a_mistake_of_ours_reaches_who_asked() -> None:
+    def read(_account: Account, _cluster: str, _names: Sequence[str]) -> dict[str, ServiceView]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        SharedReads(read).service(ecs("app"))
