@@ -43,11 +43,7 @@ class Deploys:
         """One result per target: some may be accepted while others are refused."""
         if command.dry_run:
             return self._dry_run(command, ask)
-        results = [
-            repeated(self._parts.store, ask, target) or self._one(target, command, ask)
-            for target in command.targets
-        ]
-        return merged(results)
+        return merged([self._one(target, command, ask) for target in command.targets])
 
     def retry(self, command: Retry, ask: Ask) -> Accepted | Refused:
         """Ask again for the image of an earlier deployment; what was approved is not inherited."""
@@ -72,7 +68,7 @@ class Deploys:
             candidate = self._candidate(target, command, ref)
         except QuarterdeckError as fault:
             with self._parts.store.begin() as tx:
-                return deny(tx, ask, subject, refused_for(fault))
+                return again_in(tx, ask, target) or deny(tx, ask, subject, refused_for(fault))
         subject = replace(
             subject,
             from_digest=candidate.live.image.digest if candidate.live.image else "",
@@ -80,7 +76,7 @@ class Deploys:
         )
         try:
             with self._parts.store.begin() as tx:
-                return self._decide(tx, ask, candidate, subject)
+                return again_in(tx, ask, target) or self._decide(tx, ask, candidate, subject)
         except UserError as duplicate:
             if again := repeated(self._parts.store, ask, target):
                 return again
@@ -190,10 +186,16 @@ class Deploys:
 
 
 def repeated(store: Store, ask: Ask, target: Target | None = None) -> Accepted | None:
-    """What this very request made before, when Slack delivers it a second time."""
+    """What this very request made before (of that target), when Slack delivers it once more."""
     with store.read() as tx:
-        made = tx.deployments.by_request(ask.request_id)
-    earlier = tuple(one for one in made if target in {None, one.target})
+        return again_in(tx, ask, target)
+
+
+def again_in(tx: Transaction, ask: Ask, target: Target | None) -> Accepted | None:
+    """See ``repeated``; in the transaction that would make it, so that nothing comes between."""
+    earlier = tuple(
+        d for d in tx.deployments.by_request(ask.request_id) if target in {None, d.target}
+    )
     return Accepted(" ".join(map(said, earlier)), earlier) if earlier else None
 
 

@@ -8,6 +8,7 @@ and hands out a ``Catalog``; so a catalog that exists is a catalog that is whole
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
@@ -226,7 +227,11 @@ class Catalog(Part):
 
     def spec(self, target: Target) -> TargetSpec | None:
         """The target's entry, or ``None`` where the service does not run in that environment."""
-        return next((spec for spec in self.targets if spec.key == target), None)
+        return self._specs.get(target)
+
+    @cached_property
+    def _specs(self) -> dict[Target, TargetSpec]:
+        return {spec.key: spec for spec in reversed(self.targets)}
 
     def policy_of(self, target: Target) -> Policy:
         """The target's own policy, else its environment's. ``KeyError`` for an unknown target."""

@@ -12,7 +12,7 @@ from bot.model.deployment import ACTIVE, NEXT, Deployment, Kind, Status, Target
 from bot.model.errors import UserError
 from bot.store.rows import changes, columns_of, deployment_of
 from bot.store.tables import counters, deployments
-from bot.store.upsert import insert
+from bot.store.upsert import Prepared
 
 _ALIVE = sorted(status.value for status in ACTIVE)
 #: What never changes, or only by ``move`` itself.
@@ -31,6 +31,22 @@ _TURNS = (
 )
 
 
+_COUNT = Prepared(
+    counters,
+    lambda row: row.on_conflict_do_update(
+        index_elements=["prefix"], set_={"last": counters.c.last + 1}
+    ).returning(counters.c.last),
+)
+_ADD = Prepared(
+    deployments, lambda row: row.on_conflict_do_nothing().returning(deployments.c.version)
+)
+_BY_REQUEST = (
+    sa.select(deployments)
+    .where(deployments.c.request_id == sa.bindparam("request"))
+    .order_by(*_AGE)
+)
+
+
 class DeploymentsTable:
     """``Deployments`` over one transaction."""
 
@@ -43,23 +59,15 @@ class DeploymentsTable:
         Counted by what the id begins with: a-b in c and a in b-c share their numbers.
         """
         prefix = f"{target.service}-{target.environment}"
-        counted = (
-            insert(self._connection, counters)
-            .values(prefix=prefix, last=1)
-            .on_conflict_do_update(index_elements=["prefix"], set_={"last": counters.c.last + 1})
-            .returning(counters.c.last)
-        )
-        return f"{prefix}-{self._connection.execute(counted).scalar_one()}"
+        counted = _COUNT.run(self._connection, {"prefix": prefix, "last": 1})
+        return f"{prefix}-{counted.scalar_one()}"
 
     def add(self, deployment: Deployment) -> None:
         """See ``Deployments.add``."""
-        try:
-            with self._connection.begin_nested():
-                self._connection.execute(sa.insert(deployments).values(columns_of(deployment)))
-        except exc.IntegrityError as conflict:
+        if _ADD.run(self._connection, columns_of(deployment)).first() is None:
             if self.get(deployment.id) is not None:
-                raise  # not a repetition, but a number given out twice
-            raise self._duplicate(deployment) from conflict
+                raise RuntimeError(f"The number of {deployment.id} was given out twice.")
+            raise self._duplicate(deployment)
 
     def _duplicate(self, deployment: Deployment) -> UserError:
         same = self._read(
@@ -99,8 +107,7 @@ class DeploymentsTable:
 
     def by_request(self, request_id: str) -> Sequence[Deployment]:
         """See ``Deployments.by_request``."""
-        query = sa.select(deployments).where(deployments.c.request_id == request_id)
-        rows = self._connection.execute(query.order_by(*_AGE))
+        rows = self._connection.execute(_BY_REQUEST, {"request": request_id})
         return [deployment_of(row) for row in rows]
 
     def move(self, deployment: Deployment, to: Status, /, **changed: Any) -> Deployment | None:

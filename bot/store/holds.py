@@ -14,6 +14,14 @@ from bot.store.tables import deployments, freezes, locks, pauses, votes
 from bot.store.upsert import insert, took
 
 
+def _lasting(table: sa.Table) -> sa.Select[Any]:
+    lasts = sa.or_(table.c.until.is_(None), table.c.until > sa.bindparam("now"))
+    return sa.select(table).where(lasts).order_by(table.c.since)
+
+
+_LOCKS, _FREEZES, _PAUSES = _lasting(locks), _lasting(freezes), sa.select(pauses)
+
+
 class VotesTable:
     """``Votes`` over one transaction."""
 
@@ -81,8 +89,7 @@ class HoldsTables:
 
     def locks(self, now: datetime) -> Sequence[Lock]:
         """See ``Holds.locks``."""
-        query = sa.select(locks).where(_lasts(locks, now)).order_by(locks.c.since)
-        return [_lock(row) for row in self._connection.execute(query)]
+        return [_lock(row) for row in self._connection.execute(_LOCKS, {"now": now})]
 
     def freeze(self, freeze: Freeze) -> bool:
         """See ``Holds.freeze``."""
@@ -97,8 +104,7 @@ class HoldsTables:
 
     def freezes(self, now: datetime) -> Sequence[Freeze]:
         """See ``Holds.freezes``; those that are still to come are among them."""
-        query = sa.select(freezes).where(_lasts(freezes, now)).order_by(freezes.c.since)
-        return [_freeze(row) for row in self._connection.execute(query)]
+        return [_freeze(row) for row in self._connection.execute(_FREEZES, {"now": now})]
 
     def pause(self, pause: Pause) -> bool:
         """See ``Holds.pause``."""
@@ -119,7 +125,7 @@ class HoldsTables:
 
     def paused(self) -> Pause | None:
         """See ``Holds.paused``."""
-        row = self._connection.execute(sa.select(pauses)).one_or_none()
+        row = self._connection.execute(_PAUSES).one_or_none()
         return None if row is None else _pause(row)
 
     def _put(self, table: sa.Table, row: dict[str, Any], key: list[str]) -> bool:
@@ -143,10 +149,6 @@ def _hold(hold: Lock | Freeze) -> dict[str, Any]:
         "since": hold.since,
         "until": hold.until,
     }
-
-
-def _lasts(table: sa.Table, now: datetime) -> sa.ColumnElement[bool]:
-    return sa.or_(table.c.until.is_(None), table.c.until > now)
 
 
 def _lock(row: sa.Row[Any]) -> Lock:

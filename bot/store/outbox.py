@@ -11,7 +11,7 @@ from bot.model.deployment import TERMINAL
 from bot.model.ports import Clock, Delivery
 from bot.store.session import faults, writing
 from bot.store.tables import deployments, outbox
-from bot.store.upsert import insert
+from bot.store.upsert import Prepared
 
 CARD = "card"
 #: How long a claimed message is left to its claimant.
@@ -19,6 +19,25 @@ CLAIM = timedelta(seconds=30)
 #: Longest thread message, in characters; Slack takes more, people do not.
 LONGEST = 3000
 _SETTLED = deployments.c.status.in_(sorted(status.value for status in TERMINAL))
+
+
+_CHANNEL = (
+    sa.select(deployments.c.channel)
+    .where(deployments.c.id == sa.bindparam("whose"))
+    .scalar_subquery()
+)
+_ENDED = sa.exists().where(deployments.c.id == sa.bindparam("whose"), _SETTLED)
+_CARD = Prepared(
+    outbox,
+    lambda row: row.values(channel=_CHANNEL).on_conflict_do_update(
+        index_elements=["deployment_id", "key"],
+        set_={
+            "wanted": outbox.c.wanted + 1,
+            "due_at": sa.case((_ENDED, sa.null()), else_=outbox.c.due_at),
+        },
+    ),
+)
+_THREAD = Prepared(outbox, lambda row: row.values(channel=_CHANNEL).on_conflict_do_nothing())
 
 
 class OutboxTable:
@@ -32,20 +51,12 @@ class OutboxTable:
 
         What was put off while it changed is due at once when it has come to its end.
         """
-        wanted = self._new(deployment_id, CARD, "", broadcast=False)
-        ended = sa.exists().where(deployments.c.id == deployment_id, _SETTLED)
-        again = {
-            "wanted": outbox.c.wanted + 1,
-            "due_at": sa.case((ended, sa.null()), else_=outbox.c.due_at),
-        }
-        self._connection.execute(
-            wanted.on_conflict_do_update(index_elements=["deployment_id", "key"], set_=again)
-        )
+        _CARD.run(self._connection, _new(deployment_id, CARD, "", broadcast=False))
 
     def thread(self, deployment_id: str, key: str, text: str, *, broadcast: bool = False) -> None:
         """See ``Outbox.thread``."""
-        row = self._new(deployment_id, f"thread:{key}", text[:LONGEST], broadcast=broadcast)
-        self._connection.execute(row.on_conflict_do_nothing())
+        row = _new(deployment_id, f"thread:{key}", text[:LONGEST], broadcast=broadcast)
+        _THREAD.run(self._connection, row)
 
     def owed(self) -> int:
         """See ``Outbox.owed``."""
@@ -59,19 +70,19 @@ class OutboxTable:
         )
         return list(self._connection.execute(query.order_by(outbox.c.id)).scalars())
 
-    def _new(self, deployment_id: str, key: str, text: str, *, broadcast: bool) -> Any:
-        channel = sa.select(deployments.c.channel).where(deployments.c.id == deployment_id)
-        return insert(self._connection, outbox).values(
-            deployment_id=deployment_id,
-            key=key,
-            channel=channel.scalar_subquery(),
-            text=text,
-            broadcast=broadcast,
-            wanted=1,
-            shown=0,
-            attempts=0,
-            last_fault="",
-        )
+
+def _new(deployment_id: str, key: str, text: str, *, broadcast: bool) -> dict[str, Any]:
+    return {
+        "deployment_id": deployment_id,
+        "whose": deployment_id,
+        "key": key,
+        "text": text,
+        "broadcast": broadcast,
+        "wanted": 1,
+        "shown": 0,
+        "attempts": 0,
+        "last_fault": "",
+    }
 
 
 class OutboxDeliveries:

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Final
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
@@ -52,6 +53,11 @@ FAULTS: Final = (
     exc.InternalError,
     exc.ProgrammingError,
 )
+#: A server that only reads (a failover half done), and our own limits on waiting.
+PASSING: Final = frozenset({"25006", "55P03", "57014"})
+#: A full or broken disk, a file that cannot be opened or written to now.
+PASSING_SQLITE: Final = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+
 SAID = "The database cannot be used, so this cannot be recorded and nothing was done."
 
 
@@ -90,9 +96,12 @@ def make_engine(url: str) -> sa.Engine:
         return _sqlite(parsed)
     options = " ".join(f"-c {name}={value}" for name, value in LIMITS.items())
     arguments = {"connect_timeout": CONNECT, "application_name": "quarterdeck", **LIVENESS}
+    if "target_session_attrs" not in parsed.query:
+        # After a failover, the server at the old address may be one that only reads.
+        arguments["target_session_attrs"] = "read-write"
     given = parsed.query.get("options", "")
     arguments["options"] = f"{options} {given if isinstance(given, str) else ' '.join(given)}"
-    return sa.create_engine(
+    engine = sa.create_engine(
         parsed.difference_update_query(["options"]),
         connect_args=arguments,
         pool_size=KEPT,
@@ -101,6 +110,8 @@ def make_engine(url: str) -> sa.Engine:
         pool_pre_ping=True,
         hide_parameters=True,
     )
+    event.listen(engine, "handle_error", _lost)
+    return engine
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
@@ -115,7 +126,19 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         url, pool_size=KEPT, max_overflow=BURST, pool_timeout=PATIENCE, hide_parameters=True
     )
     event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "handle_error", _lost)
     return engine
+
+
+def _lost(fault: sa.engine.ExceptionContext) -> None:
+    """Call a connection lost after any fault that passes: the workflow engine repeats what it was
+    doing then, and gives the workflow up, without a word in the database, after any other one."""
+    original = fault.original_exception
+    refused = fault.connection is None and isinstance(original, psycopg.OperationalError)
+    state = getattr(original, "sqlstate", None) or ""
+    name = getattr(original, "sqlite_errorname", None) or ""
+    if refused or state in PASSING or name.startswith(PASSING_SQLITE):
+        fault.is_disconnect = True
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

@@ -30,6 +30,13 @@ from bot.store.tables import audit, audit_head
 BATCH = 500
 
 
+_WRITE = sa.insert(audit)
+_LOCK_HEAD = sa.select(audit_head.c.seq, audit_head.c.digest).with_for_update()
+_MOVE_HEAD = sa.update(audit_head).values(
+    seq=sa.bindparam("to_seq"), digest=sa.bindparam("to_digest")
+)
+
+
 class Trail:
     """``AuditTrail`` over one transaction.
 
@@ -52,12 +59,12 @@ class Trail:
             return
         rows = chain(self._lock_head(), self._waiting)
         try:
-            self._connection.execute(sa.insert(audit), [_values(row) for row in rows])
+            self._connection.execute(_WRITE, [_values(row) for row in rows])
         except exc.IntegrityError as error:
             # The database will not take the rows, whatever the reason: nothing else may stand.
             raise Unreachable(SAID, hint="Run `quarterdeck audit verify`.") from error
         last = rows[-1]
-        self._connection.execute(sa.update(audit_head).values(seq=last.seq, digest=last.digest))
+        self._connection.execute(_MOVE_HEAD, {"to_seq": last.seq, "to_digest": last.digest})
         self._waiting.clear()
 
     def forbid(self) -> None:
@@ -66,8 +73,7 @@ class Trail:
             raise RuntimeError("An audit entry was appended in a transaction that only reads.")
 
     def _lock_head(self) -> Head:
-        query = sa.select(audit_head.c.seq, audit_head.c.digest).with_for_update()
-        row = self._connection.execute(query).one_or_none()
+        row = self._connection.execute(_LOCK_HEAD).one_or_none()
         if row is None:
             raise Terminal(
                 "The audit trail has lost its head, so nothing can be recorded.",

@@ -153,7 +153,7 @@ def test_of_two_submits_in_one_instant_one_is_stored(
 
 def test_a_number_given_out_twice_is_not_called_a_repetition(database: Database) -> None:
     stored(database, a_deployment(1))
-    with pytest.raises(sa.exc.IntegrityError):
+    with pytest.raises(RuntimeError, match="given out twice"):
         stored(database, a_deployment(1, image=image("v9"), request_id="other"))
 
 
