@@ -39,12 +39,16 @@ OFFERED = 5
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """The way back: to which release, from what (``None`` where it could not be read)."""
+    """The way back: to which release, from what (``None`` where it could not be read).
+
+    ``passed`` are the gates that would have stopped a deployment, in words.
+    """
 
     spec: TargetSpec
     release: Release
     live: Live | None
     reason: str
+    passed: tuple[str, ...] = ()
 
 
 class Rollbacks:
@@ -206,7 +210,7 @@ class Rollbacks:
                 decision = decide(gather(tx, self._parts.catalog(), asked, now))
                 if isinstance(decision, Denied):
                     return deny(tx, ask, subject, refused_by(decision))
-                return self._record(tx, way, ask, subject)
+                return self._record(tx, replace(way, passed=decision.notes), ask, subject)
         except UserError as duplicate:
             if again := repeated(self._parts.store, ask):
                 return again
@@ -216,7 +220,8 @@ class Rollbacks:
     def _record(self, tx: Transaction, way: Way, ask: Ask, subject: Subject) -> Accepted:
         rollback = self._rollback(tx, way, ask)
         tx.deployments.add(rollback)
-        record(tx, ask, Subject.of(subject.action, rollback), "allowed", (way.reason, ""))
+        why = " ".join(filter(None, (way.reason, *way.passed)))
+        record(tx, ask, Subject.of(subject.action, rollback), "allowed", (why, ""))
         self._clear(tx, rollback, ask)
         self._hold(tx, rollback, ask)
         tx.engine.enqueue_rollout(rollback)

@@ -6,6 +6,7 @@ ECS's time stands still until a test moves it, so a rollout runs for as long as 
 from __future__ import annotations
 
 import http.client
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -218,6 +219,22 @@ class Fleet(Deck):
         """What was refused on one target, oldest first."""
         rows = (row.entry for row in self.rows(target=f"{service}/{environment}"))
         return [entry for entry in rows if entry.decision == "denied"]
+
+    def posted_twice(self) -> list[tuple[str, str]]:
+        """Channel and key of what the bot posted more than once. Nobody deletes anything here."""
+        posts = Counter(
+            (message.channel, message.key)
+            for channel in list(self.workspace.channels)
+            for message in self._said_in(channel)
+            if message.key
+        )
+        return [place for place, times in posts.items() if times > 1]
+
+    def _said_in(self, channel: str) -> list[Message]:
+        shown = self.workspace.messages(channel)
+        replies = (self.workspace.thread(channel, message.ts) for message in shown)
+        whole = {m.ts: m for m in (*shown, *(reply for thread in replies for reply in thread))}
+        return list(whole.values())
 
     def finish(self, deployment_id: str, *wanted: Status) -> Deployment:
         """Let ECS's time pass until the deployment has ended."""

@@ -15,6 +15,7 @@ def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Shared by the tests of a module: each of them takes services of its own."""
     with fleet(tmp_path_factory.mktemp("deck")) as deck:
         yield deck
+        assert deck.posted_twice() == []  # whatever the scenario was: E17
 
 
 @pytest.fixture
