@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from bot.model.deployment import Status
-from tests.fakes.fleet import fleet, fleet_catalog
+from tests.fakes.fleet import Fleet, fleet_catalog
 
 pytestmark = pytest.mark.xdist_group("e15-midnight")
 
