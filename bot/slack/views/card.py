@@ -82,8 +82,8 @@ def _state(facts: CardFacts, now: datetime) -> Iterator[Block]:
     if facts.votes or deployment.approvals_needed:
         yield section("\n".join(_votes(facts)))
     if deployment.status is Status.AWAITING_APPROVAL and deployment.expires_at:
-        until = deployment.expires_at
-        yield context(f"Expires {moment(until)}, in {lasting(until - now)}.")
+        # No "in 3h 59m": nothing redraws a card that waits, and the words would soon be wrong.
+        yield context(f"Expires {moment(deployment.expires_at)}.")
     if deployment.status is Status.QUEUED and facts.position is not None:
         turn = "next to start" if facts.position == 1 else f"number {facts.position} in the queue"
         yield section(f"*Queue*\nThis deployment is {turn} on {target(deployment.target)}.")
