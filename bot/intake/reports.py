@@ -85,14 +85,16 @@ class Reports:
         now, target = self._parts.clock.now(), spec.key
         good = tx.releases.known_good(target, 1)
         last = good[0] if good else None
+        # During a rollout, or after a change from outside, what runs is not what was released last.
+        same = last if last and isinstance(live, Live) and live.revision == last.revision else None
         active = tuple(tx.deployments.active(target))
         read = live if isinstance(live, Live) else None
-        behind = tx.deployments.get(last.deployment_id) if last and last.deployment_id else None
+        behind = tx.deployments.get(same.deployment_id) if same and same.deployment_id else None
         return TargetStatus(
             target,
             read.image if read else None,
             read.revision if read else "",
-            last.since if last else None,
+            same.since if same else None,
             behind.requester if behind else None,
             active,
             tuple(lock for lock in tx.holds.locks(now) if lock.covers(target, now)),
