@@ -59,7 +59,8 @@ class Prompt:
                     return
                 if line:
                     self._obey(line)
-            self._over.wait()
+            if not sys.stdin.isatty():
+                self._over.wait()
         finally:
             self._over.set()
             watcher.join()
