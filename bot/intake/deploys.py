@@ -8,7 +8,7 @@ from bot.commands.model import Deploy, Retry
 from bot.intake.ask import Ask, Subject, deny, record, refused_by, refused_for, unknown_deployment
 from bot.model.catalog import TargetSpec
 from bot.model.deployment import Deployment, Image, Kind, Status, Target
-from bot.model.errors import QuarterdeckError, UserError
+from bot.model.errors import QuarterdeckError, Transient, Unknown, UserError
 from bot.model.ports import Store, Transaction
 from bot.model.reply import Accepted, DryRun, Refused
 from bot.model.rollout import Live
@@ -43,7 +43,16 @@ class Deploys:
         """One result per target: some may be accepted while others are refused."""
         if command.dry_run:
             return self._dry_run(command, ask)
-        return merged([self._one(target, command, ask) for target in command.targets])
+        results: list[Accepted | Refused] = []
+        for target in command.targets:
+            try:
+                results.append(self._one(target, command, ask))
+            except (Transient, Unknown) as fault:
+                if not any(isinstance(result, Accepted) for result in results):
+                    raise
+                # The database went away in between: what was recorded before goes on.
+                results.append(replace(refused_for(fault), text=f"{target}: {fault.message}"))
+        return merged(results)
 
     def retry(self, command: Retry, ask: Ask) -> Accepted | Refused:
         """Ask again for the image of an earlier deployment; what was approved is not inherited."""
@@ -59,6 +68,8 @@ class Deploys:
                 f"{earlier.id} has not ended yet: it is {earlier.status.value.replace('_', ' ')}.",
                 f"/deploy show {earlier.id} shows it.",
             )
+        if earlier.kind is Kind.ROLLBACK:
+            return instead(earlier)
         anew = Deploy((earlier.target,), earlier.image.digest, command.reason or earlier.reason)
         return merged([self._one(earlier.target, anew, ask, ref=earlier.image.ref)])
 
@@ -183,6 +194,18 @@ class Deploys:
             plan.diff,
             plan.warnings,
         )
+
+
+def instead(rollback: Deployment) -> Refused:
+    """As a deployment it would meet the gates, and the hold that the rollback itself has taken."""
+    target, image = rollback.target, rollback.image
+    again = f"/rollback {target.service} {target.environment} {image.digest}"
+    return Refused(
+        "USAGE",
+        f"{rollback.id} is a rollback: it is asked for again as one.",
+        f"Type /rollback {target.service} {target.environment} {image.name}.",
+        again,
+    )
 
 
 def repeated(store: Store, ask: Ask, target: Target | None = None) -> Accepted | None:
