@@ -257,7 +257,7 @@ def _not_listed(service: ServiceView, order: Order, since: datetime, *, certain:
     primary = service.primary
     if primary is None:
         return ReadBack(Told.CANNOT_KNOW, None, "ECS shows no deployment of the service at all.")
-    if primary.revision != order.base:
+    if order.base and primary.revision != order.base:
         return ReadBack(
             Told.SOMEONE_ELSE, None, f"{short(primary.revision)} was deployed by somebody else."
         )
