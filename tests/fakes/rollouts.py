@@ -2,7 +2,8 @@
 
 ``place`` puts a service there; ``finish``, ``take_back``, ``break_down``, ``deploy_elsewhere`` and
 ``lose`` end a rollout in each way there is; ``break_next`` makes a call fail before or after it
-took effect. ``told`` lists every revision the provider was told to roll to.
+took effect; what ``meanwhile`` holds for a verb happens once, as its next call comes in. ``told``
+lists every revision the provider was told to roll to.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class FakeRollouts(Rollouts):
         self.at_once = at_once
         self.told: list[tuple[Target, str]] = []
         self.calls: list[tuple[str, str]] = []
+        self.meanwhile: dict[str, Callable[[], None]] = {}
         self.findings: dict[Target, tuple[Finding, ...]] = {}
         self._clock = clock
         self._lock = RLock()
@@ -299,6 +301,7 @@ class FakeRollouts(Rollouts):
 
     def _enter(self, verb: str, spec: TargetSpec) -> None:
         self.calls.append((verb, str(spec.key)))
+        self.meanwhile.pop(verb, lambda: None)()
         self._raise(verb, after=False)
 
     def _leave(self, verb: str) -> None:

@@ -8,7 +8,7 @@ from typing_extensions import override
 from bot.commands.model import Approve, Cancel, Rollback
 from bot.model.catalog import TargetSpec
 from bot.model.deployment import SYSTEM, Progress, Status
-from bot.model.errors import Throttled, Unreachable
+from bot.model.errors import AccessDenied, Throttled, Unreachable
 from bot.model.rollout import Observation, Watched
 from bot.workflows.ending import ALARMING, Ending, settle
 from bot.workflows.observer import Observer
@@ -133,13 +133,13 @@ def test_a_look_that_fails_changes_nothing(rooms: Rooms, fault: Throttled | Unre
 class Interrupting(FakeRollouts):
     """Something happens between the look and its record."""
 
-    meanwhile: object = None
+    between: object = None
 
     @override
     def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Mapping[str, Observation]:
         seen = super().observe(watched)
-        if callable(self.meanwhile):
-            self.meanwhile()
+        if callable(self.between):
+            self.between()
         return seen
 
 
@@ -161,7 +161,7 @@ def test_a_rollback_that_came_in_between_wins_over_what_was_seen(
         rooms.says("alice", Rollback(STAGING))
 
     interrupted.finish(STAGING)
-    interrupted.meanwhile = taken_back
+    interrupted.between = taken_back
     rooms.observer.look()
     assert rooms.get(running.id).status is Status.CANCELLED
     assert rooms.audit(action="deploy.succeeded") == []
@@ -177,10 +177,10 @@ def test_an_owner_that_came_in_between_records_it_instead(
             tx.deployments.note(running.id, None, owner="replica-2")
 
     interrupted.finish(STAGING)
-    interrupted.meanwhile = taken_over
+    interrupted.between = taken_over
     rooms.observer.look()
     assert rooms.get(running.id).status is Status.RUNNING
-    interrupted.meanwhile = None
+    interrupted.between = None
     Observer(rooms.as_replica("replica-2")).look()
     assert rooms.get(running.id).status is Status.SUCCEEDED
 
@@ -198,3 +198,15 @@ def test_a_person_is_never_asked_again_after_the_end(rooms: Rooms) -> None:
     for command in (Approve(made.id), Cancel(made.id)):
         rooms.says("bob", command)
     assert rooms.get(made.id) == before
+
+
+def test_what_cannot_be_watched_says_so_on_its_card_until_it_can(rooms: Rooms) -> None:
+    made = rooms.started()
+    rooms.rollouts.break_next("observe", AccessDenied("No ecs:DescribeServices."))
+    with pytest.raises(AccessDenied):
+        rooms.observer.look()
+    found = rooms.get(made.id)
+    assert found.status is Status.RUNNING
+    assert found.explanation.endswith("goes on: No ecs:DescribeServices.")
+    rooms.observer.look()
+    assert rooms.get(made.id).explanation == ""

@@ -7,6 +7,7 @@ import pytest
 from bot.commands.model import Approve, Cancel, Rollback
 from bot.model.deployment import Deployment, Progress, Status
 from bot.model.errors import AccessDenied, Misconfigured, Throttled, Unknown, Unreachable
+from bot.model.reply import Reply
 from bot.workflows.steps import PATIENCE, Steps
 from tests.fakes.inner_rooms import PRODUCTION, STAGING, Rooms
 
@@ -154,6 +155,49 @@ def test_a_replica_that_lost_the_work_touches_nothing(rooms: Rooms) -> None:
     assert other.start(made.id) == 0
     assert len(rooms.rollouts.told) == 1
     assert rooms.get(made.id).owner == "replica-2"
+
+
+def test_a_replica_that_loses_the_work_while_it_prepares_goes_no_further(rooms: Rooms) -> None:
+    made = rooms.deploy()
+    rooms.steps.adopt(made.id)
+    rooms.steps.begin(made.id)
+    other = Steps(rooms.as_replica("replica-2"))
+    rooms.rollouts.meanwhile["prepare"] = lambda: other.adopt(made.id)
+    assert rooms.steps.prepare(made.id) == 0
+    assert rooms.get(made.id).revision is None
+    assert other.prepare(made.id) == 0
+    assert other.start(made.id) == 0
+    assert [revision for _, revision in rooms.rollouts.told] == [rooms.get(made.id).revision]
+
+
+def test_what_was_taken_back_while_it_prepared_is_not_told(rooms: Rooms) -> None:
+    rooms.finished("v2")
+    made = rooms.deploy("v3")
+    rooms.steps.adopt(made.id)
+    rooms.steps.begin(made.id)
+    said: list[Reply] = []
+    rooms.rollouts.meanwhile["prepare"] = lambda: said.append(
+        rooms.says("alice", Rollback(STAGING))
+    )
+    for step in (rooms.steps.prepare, rooms.steps.start):
+        assert step(made.id) == 0
+    assert rooms.get(made.id).status is Status.CANCELLED
+    assert len(rooms.rollouts.told) == 1
+
+
+def test_while_the_provider_cannot_say_whether_it_was_told_nothing_is_claimed(
+    rooms: Rooms,
+) -> None:
+    made = prepared(rooms)
+    rooms.rollouts.break_next("start", LOST)
+    rooms.steps.start(made.id)
+    rooms.rollouts.break_next("read_back", AccessDenied("No ecs:DescribeServices."))
+    assert rooms.steps.start(made.id) > 0
+    assert rooms.get(made.id).status is Status.RUNNING
+    rooms.clock.advance(timedelta(minutes=30))
+    rooms.rollouts.break_next("read_back", AccessDenied("No ecs:DescribeServices."))
+    assert rooms.steps.time_out(made.id) == 0
+    assert rooms.get(made.id).status is Status.OUTCOME_UNKNOWN
 
 
 @pytest.mark.parametrize("step", ["begin", "prepare", "start", "time_out", "expire"])
