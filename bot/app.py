@@ -109,6 +109,7 @@ class Bot:
         self._groups = LateGroups()
         self._outside = connect(self._settings)
         self._wrong: Callable[[], tuple[str, ...]] = lambda: ("The bot is starting.",)
+        self._troubles: list[Callable[[], str]] = []
         self.stopping = Event()
         self.server: Server | None = None
 
@@ -153,6 +154,7 @@ class Bot:
             keeper = Keeper(parts.replica, replicas, lease, self._fenced)
             keeper.start()
             self._stack.callback(keeper.stop)
+            self._troubles.append(keeper.trouble)
         durable = Engine(engine, parts.replica, Steps(parts))
         durable.launch()
         adopt_engine_logs()
@@ -160,9 +162,11 @@ class Bot:
         reaper = Reaper(parts, replicas)
         reaper.start()
         self._stack.callback(reaper.stop)
+        self._troubles.append(reaper.trouble)
         observer = Observer(parts)
         observer.start()
         self._stack.callback(observer.stop)
+        self._troubles.append(observer.trouble)
         log.info("took up work", replica=parts.replica)
 
     def _knock(self) -> Home | None:
@@ -222,7 +226,7 @@ class Bot:
             rest = self._wrong
             self._wrong = lambda: (*rest(), *filter(None, [socket.trouble()]))
         metrics = Metrics(database, lambda: self._catalog.broken is not None)
-        probes = Probes(healthz=tuple, readyz=self._not_ready, metrics=metrics.render)
+        probes = Probes(healthz=self._unwell, readyz=self._not_ready, metrics=metrics.render)
         try:
             self.server = serve(
                 make_wsgi(app, probes), self._settings.host, self._settings.port, THREADS
@@ -238,6 +242,10 @@ class Bot:
     def _not_ready(self) -> tuple[str, ...]:
         self._catalog.current()  # so that a broken edit is logged soon, and not at the next request
         return self._wrong()
+
+    def _unwell(self) -> tuple[str, ...]:
+        """What only a restart mends: a part that ought to run for ever has ended."""
+        return tuple(filter(None, (trouble() for trouble in self._troubles)))
 
     def _signing_secret(self) -> str:
         secret = self._settings.slack_signing_secret

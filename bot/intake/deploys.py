@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from bot.commands.model import Deploy, Retry
 from bot.intake.ask import Ask, Subject, deny, record, refused_by, refused_for, unknown_deployment
-from bot.model.catalog import TargetSpec
-from bot.model.deployment import Deployment, Image, Kind, Status, Target
+from bot.model.catalog import Catalog, TargetSpec
+from bot.model.deployment import Deployment, Image, Kind, Requester, Status, Target
 from bot.model.errors import QuarterdeckError, Transient, Unknown, UserError
 from bot.model.ports import Store, Transaction
 from bot.model.reply import Accepted, DryRun, Refused
@@ -145,7 +145,7 @@ class Deploys:
             target=candidate.target,
             requester=ask.requester.person,
             requester_is_bot=ask.requester.is_bot,
-            channel=ask.requester.channel,
+            channel=card_channel(self._parts.catalog(), ask.requester),
             image=candidate.image,
             previous=candidate.live.image,
             previous_revision=candidate.live.revision,
@@ -206,6 +206,12 @@ def instead(rollback: Deployment) -> Refused:
         f"Type /rollback {target.service} {target.environment} {image.name}.",
         again,
     )
+
+
+def card_channel(catalog: Catalog, requester: Requester) -> str:
+    """Where the card goes: a direct message would hide it from those who are to approve it."""
+    direct = requester.channel.startswith("D")
+    return catalog.announce_in if direct and catalog.announce_in else requester.channel
 
 
 def repeated(store: Store, ask: Ask, target: Target | None = None) -> Accepted | None:

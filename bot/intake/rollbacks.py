@@ -20,7 +20,7 @@ from bot.intake.ask import (
     refused_for,
     unknown_target,
 )
-from bot.intake.deploys import repeated, said
+from bot.intake.deploys import card_channel, repeated, said
 from bot.model.catalog import TargetSpec
 from bot.model.contract import CONTROL
 from bot.model.deployment import SYSTEM, Deployment, Image, Kind, Lock, Release, Status, Target
@@ -252,7 +252,7 @@ class Rollbacks:
             target=way.spec.key,
             requester=ask.requester.person,
             requester_is_bot=ask.requester.is_bot,
-            channel=ask.requester.channel,
+            channel=card_channel(self._parts.catalog(), ask.requester),
             image=way.release.image,
             previous=way.live.image if way.live else self._last(tx, way.spec.key),
             previous_revision=way.live.revision if way.live else None,

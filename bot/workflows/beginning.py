@@ -165,6 +165,12 @@ class Beginning:
         if isinstance(decision, Denied):
             first = decision.reasons[0]
             return Refusal(str(first.code), f"{first.text} {first.what_to_do}")
+        if decision.overridden_freeze not in deployment.overridden_freeze:
+            # Somebody answered for the freeze of that moment, and not for one that came since.
+            again = f"/deploy retry {deployment.id} asks again."
+            return Refusal(
+                "FROZEN", f"{decision.overridden_freeze} It began after this was asked for. {again}"
+            )
         return None
 
     def _by_votes(self, tx: Transaction, deployment: Deployment, fresh: Fresh) -> Refusal | None:

@@ -51,6 +51,11 @@ class Keeper:
         except QuarterdeckError as fault:
             log.warning("cannot release the lease; it will run out", error=fault.message)
 
+    def trouble(self) -> str:
+        """What is wrong with this part, for the probe; empty when all is well."""
+        begun = self._thread.ident is not None and not self._stop.is_set()
+        return "The keeper has stopped." if begun and not self._thread.is_alive() else ""
+
     def _run(self) -> None:
         while not self._stop.wait(self._lease.total_seconds() / BEATS):
             try:

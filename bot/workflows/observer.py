@@ -53,6 +53,11 @@ class Observer:
         if self._thread.is_alive():
             self._thread.join(timeout=15)
 
+    def trouble(self) -> str:
+        """What is wrong with this part, for the probe; empty when all is well."""
+        begun = self._thread.ident is not None and not self._stop.is_set()
+        return "The observer has stopped." if begun and not self._thread.is_alive() else ""
+
     def _run(self) -> None:
         with ThreadPoolExecutor(1, thread_name_prefix="observing") as looking:
             while not self._stop.wait(self._pause()):

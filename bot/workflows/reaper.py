@@ -17,9 +17,10 @@ import structlog
 from dbos import DBOS, error
 
 from bot.model.contract import ROLLOUT
-from bot.model.deployment import Deployment, Status
+from bot.model.deployment import SYSTEM, AuditEntry, Deployment, Status
 from bot.model.errors import QuarterdeckError
 from bot.model.ports import Replicas
+from bot.workflows.constitution import Constitution
 from bot.workflows.ending import Ending, lapsed, settle
 from bot.workflows.parts import Parts
 
@@ -40,6 +41,7 @@ class Reaper:
         self._parts = parts
         self._replicas = replicas
         self._claimed: set[str] = set()
+        self._constitution = Constitution(parts)
         self._looks = 0
         self._stop = Event()
         self._thread = Thread(target=self._run, name="reaper", daemon=True)
@@ -53,6 +55,11 @@ class Reaper:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
+
+    def trouble(self) -> str:
+        """What is wrong with this part, for the probe; empty when all is well."""
+        begun = self._thread.ident is not None and not self._stop.is_set()
+        return "The reaper has stopped." if begun and not self._thread.is_alive() else ""
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY):
@@ -69,6 +76,7 @@ class Reaper:
         # notices that it is fenced. And a fault while handing back is made up for.
         if self._claimed:
             hand_back(sorted(self._claimed))
+        self._constitution.record()
         self._looks += 1
         if self._looks % RARELY == 0:
             self.mend()
@@ -78,6 +86,9 @@ class Reaper:
             if replicas.claim_dead(dead, self._parts.replica):
                 log.info("took over", dead=dead)
                 self._claimed.add(dead)
+                with self._parts.store.begin() as tx:
+                    by = {"replica": self._parts.replica, "dead": dead}
+                    tx.audit.append(AuditEntry(SYSTEM, "replica.taken_over", "done", detail=by))
 
     def mend(self) -> None:
         """Tell the truth about deployments whose workflow will never end them itself."""

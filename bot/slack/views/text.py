@@ -27,7 +27,8 @@ _LOOKALIKES = {
 }
 # An underscore inside a word is harmless, and branch names are full of them.
 _UNDERSCORE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-_EMOJI = re.compile(r":(?=[a-z0-9_+'-]+:)", re.IGNORECASE)
+# No emoji begins after a digit, as in a time of day.
+_EMOJI = re.compile(r"(?<![0-9]):(?=[a-z0-9_+'-]+:)", re.IGNORECASE)
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]{1,20}")
 _SLACK_GROUP = re.compile(r"S[A-Z0-9]{1,20}")
 _SLACK_CHANNEL = re.compile(r"[CG][A-Z0-9]{1,20}")
@@ -74,7 +75,7 @@ def escaped(value: str, limit: int = 300) -> str:
 
 def advice(value: str, limit: int = 2900) -> str:
     """``escaped``, but the mentions with which a policy says who can help are mentions."""
-    return _MENTION.sub(r"<\1>", escaped(value, limit))
+    return _MENTION.sub(r"<\1>", escaped(value.replace("`", ""), limit))
 
 
 def preformatted(value: str, limit: int = SECTION) -> str:
