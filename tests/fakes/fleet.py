@@ -39,7 +39,7 @@ environments:
   vault: {policy: double}
 policies:
   relaxed:
-    deployers: {everyone: true}
+    deployers: {everyone: true, users: [U0ROBOT01]}
     approvers: {groups: [S0CAPTAIN]}
     incident_responders: {users: [U0IRIS001]}
   guarded:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from bot.model.deployment import Status
-from tests.fakes.fleet import Fleet
+from tests.fakes.fleet import CHANNEL, Fleet
 
 pytestmark = pytest.mark.xdist_group("a3")
 
@@ -106,3 +106,21 @@ def test_a3_who_stays_an_approver_has_approved(deck: Fleet) -> None:
     deck.finish(first)
     deck.until_told(f"{service}-production", 2)
     deck.finish(second)
+
+
+def test_a3_a_bot_that_asks_needs_a_person_and_has_no_vote(deck: Fleet) -> None:
+    """Staging asks nobody's approval, but of what a bot asked for."""
+    service = deck.service()
+    robot = deck.workspace.add_member("robot", id="U0ROBOT01", bot=True)
+    deck.workspace.channel(CHANNEL).members.add(robot.id)
+    deck.workspace.groups["S0CAPTAIN"].members.append(robot.id)
+    deployment = f"{service}-staging-1"
+    assert "waits for 1 approval" in deck.mentions("robot", f"deploy {service} staging v2")
+    assert "NOT_DEPLOYER" in deck.mentions("robot", f"deploy {service} production v2")
+    for path in (f"approve {deployment}", f"reject {deployment} --reason no"):
+        assert "BOT_MAY_NOT_VOTE" in deck.mentions("robot", path)
+    assert deck.get(deployment).status is Status.AWAITING_APPROVAL
+    assert deck.get(deployment).requester_is_bot
+    deck.asks("bob", f"approve {deployment}")
+    deck.until_told(f"{service}-staging")
+    deck.finish(deployment)
