@@ -28,6 +28,7 @@ from tests.fakes.inner_rooms import (
     Rooms,
     a_catalog,
     person,
+    requester,
 )
 
 
@@ -325,3 +326,14 @@ def test_a_retry_keeps_the_reason_or_takes_a_new_one(rooms: Rooms) -> None:
     assert kept.reason == "new login"
     rooms.says("alice", Cancel(kept.id))
     assert rooms.asked("alice", Retry(kept.id, "third try")).reason == "third try"
+
+
+def test_a_card_asked_for_in_a_direct_message_goes_where_approvers_see_it(rooms: Rooms) -> None:
+    direct = requester("alice", "D0ALICE01")
+    hidden = rooms.intake.submit(Deploy((STAGING,), "v2"), direct, "first")
+    rooms.catalog = rooms.catalog.model_copy(update={"announce_in": "C0GENERAL"})
+    seen = rooms.intake.submit(Deploy((PRODUCTION,), "v2"), direct, "second")
+    assert isinstance(hidden, Accepted)
+    assert isinstance(seen, Accepted)
+    assert hidden.deployments[0].channel == "D0ALICE01"
+    assert seen.deployments[0].channel == "C0GENERAL"

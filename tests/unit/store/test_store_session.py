@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from threading import Barrier, Event, Lock, Thread
 
@@ -12,8 +13,9 @@ import pytest
 import sqlalchemy as sa
 
 from bot.model.errors import Misconfigured, Unreachable
-from bot.store.session import faults, make_engine, parse, writing
+from bot.store.session import faults, make_engine, parse, reading, writing
 from bot.store.single import only_process
+from bot.store.sqlite_writers import _WRITER
 from bot.store.turnstile import Turnstile
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -179,4 +181,74 @@ def test_a_file_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
     (tmp_path / "quarterdeck.db.lock").mkdir()
     with pytest.raises(Misconfigured, match="cannot be locked"):
         only_process(engine).__enter__()
+    engine.dispose()
+
+
+def test_writers_of_one_file_line_up_whichever_way_they_begin(tmp_path: Path) -> None:
+    """As ours begin, and as the workflow engine's do: with a statement that changes something."""
+    engine = make_engine(f"sqlite:///{tmp_path / 'q.db'}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (n INTEGER)")
+    written, begun = [], Event()
+
+    def later() -> None:
+        begun.set()
+        with engine.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO t VALUES (2)")
+        written.append(2)
+
+    other = Thread(target=later)
+    with writing(engine) as connection:
+        connection.exec_driver_sql("INSERT INTO t VALUES (1)")
+        other.start()
+        assert begun.wait(20)
+        while not _WRITER._line:
+            Event().wait(0.005)
+        written.append(1)
+    other.join(20)
+    assert written == [1, 2]
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        lambda connection: connection.commit(),
+        lambda connection: connection.rollback(),
+        lambda connection: connection.exec_driver_sql("COMMIT"),
+        lambda connection: connection.close(),
+        lambda connection: connection.invalidate(),
+    ],
+    ids=["commit", "rollback", "a statement", "close", "invalidate"],
+)
+def test_a_turn_is_over_with_its_transaction(
+    tmp_path: Path, ending: Callable[[sa.Connection], object]
+) -> None:
+    engine = make_engine(f"sqlite:///{tmp_path / 'q.db'}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("INSERT INTO t VALUES (1)")
+        assert not _WRITER.enter(0)
+        ending(connection)
+        assert _WRITER.enter(0)
+        _WRITER.leave()
+    engine.dispose()
+
+
+def test_a_write_that_fails_at_once_keeps_nobody_waiting(tmp_path: Path) -> None:
+    engine = make_engine(f"sqlite:///{tmp_path / 'q.db'}")
+    with pytest.raises(sa.exc.OperationalError), engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO missing VALUES (1)")
+    assert _WRITER.enter(0)
+    _WRITER.leave()
+    engine.dispose()
+
+
+def test_reading_waits_for_nobody(tmp_path: Path) -> None:
+    engine = make_engine(f"sqlite:///{tmp_path / 'q.db'}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (n INTEGER)")
+    with writing(engine), reading(engine) as other:
+        assert other.exec_driver_sql("SELECT count(*) FROM t").scalar() == 0
     engine.dispose()

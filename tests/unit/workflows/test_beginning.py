@@ -9,6 +9,7 @@ from bot.commands.model import (
     Cancel,
     DeclareFreeze,
     Deploy,
+    LiftFreeze,
     LockTarget,
     PauseAll,
     Rollback,
@@ -93,6 +94,16 @@ def test_an_overridden_freeze_stays_overridden(rooms: Rooms) -> None:
     running = begun(rooms, made)
     assert running.status is Status.RUNNING
     assert "holidays" in rooms.rows(deployment_id=made.id)[-1].entry.detail["freeze_override"]
+
+
+def test_an_override_holds_for_the_freeze_it_was_given_for(rooms: Rooms) -> None:
+    rooms.says("iris", DeclareFreeze("staging", reason="holidays"))
+    made = rooms.asked("iris", Deploy((STAGING,), "v2", reason="hotfix", override_freeze=True))
+    rooms.says("iris", LiftFreeze("staging"))
+    rooms.says("iris", DeclareFreeze("staging", reason="data centre move"))
+    ended = refused(rooms, made)
+    assert ended.reason_code == "FROZEN"
+    assert "data centre move" in ended.explanation
 
 
 def test_an_override_ends_with_the_role_it_came_from(rooms: Rooms) -> None:
