@@ -48,7 +48,10 @@ def test_a1_a_retry_is_for_the_image_that_was_asked_for_not_for_its_tag(deck: Fl
     meant = deck.world.push(service, "v2")
     deck.asks("alice", f"{service} production v2")
     deck.asks("bob", f"reject {service}-production-1 --reason later")
-    move_tag(deck, service)
+    moved = move_tag(deck, service).removeprefix("sha256:")[:12]
+    deck.until(
+        lambda: moved in deck.asks("alice", f"{service} staging v2 --dry-run"), "the tag's news"
+    )
     deck.asks("alice", f"retry {service}-production-1")
     again = deck.get(f"{service}-production-2")
     assert again.image.digest == meant

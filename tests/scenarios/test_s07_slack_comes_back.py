@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from threading import Thread
 
 import pytest
+import sqlalchemy as sa
 
 from bot.model.deployment import Status
 from bot.playground.slack.records import Fault, Outage
@@ -45,10 +46,19 @@ def test_s7_slack_is_down_and_the_deployment_ends_without_it(deck: Fleet, how: O
     try:
         deck.finish(deployment)
         assert deck.actions(deployment)[-1] == "deploy.succeeded done"
+        deck.until(lambda: tries(deck, deployment) > 1, "the card's end to be tried in vain")
         assert "running" in str(deck.card(deployment).blocks)
     finally:
         deck.workspace.come_back()
     assert deck.until_card(deployment, "succeeded").ts == card.ts
+
+
+def tries(deck: Fleet, deployment: str) -> int:
+    """How often the card as it should be now was tried without success."""
+    query = "SELECT attempts FROM outbox WHERE deployment_id = :id AND key = 'card'"
+    owed = sa.text(f"{query} AND wanted > shown")
+    with deck.engine.connect() as connection:
+        return int(connection.scalar(owed, {"id": deployment}) or 0)
 
 
 @pytest.mark.parametrize("how", [Outage.ANSWER_LOST, Outage.UNAVAILABLE])
