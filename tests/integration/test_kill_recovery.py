@@ -87,6 +87,10 @@ def test_killed_during_a_rollout(deck: Fleet, kills: int) -> None:
     ended = true_end(deck, deployment)
     assert deck.actions(ended.id) == WHOLE
     assert deck.card(deployment).ts == card.ts
+    # Its turn is over too.
+    deck.place.push(service, "v3")
+    deck.asks("alice", f"{service} staging v3")
+    deck.finish(f"{service}-staging-2")
 
 
 def test_killed_with_much_under_way(deck: Fleet) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from bot.model.deployment import Status
 from bot.playground.slack import payloads
 from bot.playground.slack.delivery import Request
 from bot.playground.slack.forms import action, control
-from tests.conftest import postgres_copy
+from bot.store.migrate import LOCK
 from tests.fakes.fleet import Fleet, at_once
 from tests.fakes.squadron import WHOLE, Squadron, squadron, true_end, whole
 
@@ -140,14 +141,27 @@ def test_a_worker_that_dies_is_taken_over_from(
 
 
 def test_replicas_that_start_together_on_an_empty_database_all_come_up(
-    postgres_server: str, tmp_path_factory: pytest.TempPathFactory
+    empty_postgres_url: str, tmp_path: Path
 ) -> None:
-    """Both migrate: one does it, the other waits for it."""
-    with contextmanager(postgres_copy)(postgres_server, "") as url:
-        folder = tmp_path_factory.mktemp("together")
-        with squadron(folder, url) as squad:
-            at_once(partial(squad.launch, "a"), partial(squad.launch, "b"))
-            squad.face(squad.ships["a"])
-            service = squad.deck.service()
-            squad.deck.asks("alice", f"{service} staging v2")
-            assert squad.deck.finish(f"{service}-staging-1").status is Status.SUCCEEDED
+    """One migrates, the others wait for it: here all wait for somebody who began before them."""
+    with squadron(tmp_path, empty_postgres_url) as squad, ThreadPoolExecutor(2) as pool:
+        with squad.deck.engine.connect() as first:
+            first.execute(sa.select(sa.func.pg_advisory_lock(LOCK)))
+            first.commit()
+            starting = [pool.submit(squad.launch, name) for name in ("a", "b")]
+            squad.deck.until(lambda: waiting(squad.deck) == len(starting), "both to wait")
+            first.execute(sa.select(sa.func.pg_advisory_unlock(LOCK)))
+            first.commit()
+        squad.face(starting[0].result())
+        starting[1].result()
+
+        service = squad.deck.service()
+        squad.deck.asks("alice", f"{service} staging v2")
+        true_end(squad.deck, f"{service}-staging-1")
+
+
+def waiting(deck: Fleet) -> int:
+    """How many replicas wait for their turn to migrate."""
+    query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with deck.engine.connect() as connection:
+        return int(connection.execute(sa.text(query)).scalar_one())

@@ -65,7 +65,7 @@ def test_e_what_cannot_be_watched_is_said_and_goes_on(deck: Fleet, broken: str, 
     service = deck.service()
     deck.asks("alice", f"{service} staging v2")
     deployment = f"{service}-staging-1"
-    deck.until_row(deployment, "rollout.tell done")
+    deck.until(lambda: deck.get(deployment).progress.desired == 2, "the first look")
 
     getattr(deck.world.faults, broken)("DescribeServices", n=None)
     deck.until_card(deployment, said)

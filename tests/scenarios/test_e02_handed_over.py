@@ -25,6 +25,10 @@ def test_e2_the_next_start_goes_on_with_what_was_under_way(deck: Fleet) -> None:
     ended = true_end(deck, deployment)
     assert deck.actions(ended.id) == WHOLE
     assert deck.card(deployment).ts == card.ts
+    # Its turn is over too.
+    deck.place.push(service, "v3")
+    deck.asks("alice", f"{service} staging v3")
+    deck.finish(f"{service}-staging-2")
 
 
 def test_e2_a_call_that_is_under_way_is_not_left_behind(deck: Fleet) -> None:

@@ -64,6 +64,7 @@ def test_l3_a_late_approval_does_not_reopen_what_was_rejected(deck: Fleet) -> No
 
     answer = deck.clicks("carol", card, "Approve", as_seen=True)
 
-    assert "rejected" in answer
+    assert "ALREADY_DECIDED" in answer
+    assert "rejected, by bob" in answer
     assert deck.get(deployment).status is Status.REJECTED
     assert deck.updates(f"{service}-production") == 0
