@@ -47,11 +47,15 @@ def _config(read_timeout: float) -> Config:
 class AwsClients:
     """Every AWS client of the process. Safe to share between threads.
 
-    ``new_session`` makes a botocore session; another one is for tests.
+    ``new_session`` makes a botocore session. ``ecr_within`` is how long, in seconds, ECR may take
+    for one answer: a person waits for it. Others are for tests.
     """
 
-    def __init__(self, new_session: Callable[[], BotocoreSession] = get_session) -> None:
+    def __init__(
+        self, new_session: Callable[[], BotocoreSession] = get_session, ecr_within: float = 1.5
+    ) -> None:
         self._new_session = new_session
+        self._ecr_within = ecr_within
         self._lock = Lock()  # sessions are not thread-safe; the clients they make are
         self._sessions: dict[tuple[str, str | None], boto3.Session] = {}
         self._ecs: dict[tuple[str, str | None], ECSClient] = {}
@@ -68,12 +72,12 @@ class AwsClients:
             return self._ecs[key]
 
     def ecr(self, region: str, role: str | None = None) -> ECRClient:
-        """The ECR client of a region; it gives up early, since a person waits for its answer."""
+        """The ECR client of a region; it gives up early."""
         key = (region, role)
         with self._lock, asking("sts:AssumeRole" if role else "ecr", role or region):
             if key not in self._ecr:
                 self._ecr[key] = self._session(key).client(
-                    "ecr", region_name=region, config=_config(1.5)
+                    "ecr", region_name=region, config=_config(self._ecr_within)
                 )
             return self._ecr[key]
 

@@ -142,7 +142,7 @@ class LocalAws:
 def local_aws(monkeypatch: pytest.MonkeyPatch, world: World | None = None) -> Iterator[LocalAws]:
     with world or virtual_world() as served:
         point_boto3_at(monkeypatch, served.serve())
-        clients = AwsClients()
+        clients = AwsClients(ecr_within=30)
         try:
             yield LocalAws(served, clients)
         finally:
