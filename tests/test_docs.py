@@ -133,3 +133,20 @@ def test_readme_shows_the_settings() -> None:
 
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def test_each_failure_scenario_names_tests_that_exist() -> None:
+    told = (ROOT / "docs" / "failure-scenarios.md").read_text()
+    defined = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+    named = set(re.findall(r"`(test_\w+)`", told))
+    assert named
+    assert named <= defined
+    numbers = {"S": (1, 8), "A": (1, 5), "L": (1, 6), "E": (1, 6)}
+    for letter, (first, last) in numbers.items():
+        for number in range(first, last + 1):
+            assert f"| {letter}{number} |" in told
+    assert all(f"| E{number} |" in told for number in (15, 16, 17))
