@@ -106,6 +106,8 @@ def test_databases_that_cannot_be_used(environment: Environment, url: str) -> No
         ("PORT", "hunter2", "it is not a number"),
         ("PORT", "65536", "it is too large"),
         ("PORT", "-1", "it is too small"),
+        ("QUARTERDECK_LEASE_SECONDS", "4", "it is too small"),
+        ("QUARTERDECK_LEASE_SECONDS", "301", "it is too large"),
         ("LOG_LEVEL", "hunter2", "it is none of the words it can be"),
         ("QUARTERDECK_LOG_FORMAT", "hunter2", "it is none of the words it can be"),
     ],
