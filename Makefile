@@ -7,6 +7,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# Scenario tests wait for a bot most of their time, so there is room for two on each core.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
 help: ## Show what can be done here
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,7 +27,7 @@ demo: $(READY) ## Run the bot on local stand-ins and play a tour in the terminal
 	@$(BIN)/quarterdeck demo --tour
 
 test: $(READY) ## Run all tests
-	@$(BIN)/pytest -n auto --dist loadgroup
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 lint: $(READY) ## Style, types, architecture
 	@$(BIN)/ruff check .
