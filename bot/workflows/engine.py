@@ -34,7 +34,11 @@ class Engine:
     database: sa.Engine
     replica: str
     steps: Steps
-    gate: Gate = field(default_factory=Gate)
+    gate: Gate = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Every step goes through one gate."""
+        object.__setattr__(self, "gate", Gate(self.steps.urgent))
 
     def launch(self) -> None:
         """Recover what this replica left unfinished, and begin to take turns.

@@ -14,7 +14,7 @@ from threading import Event
 
 import structlog
 
-from bot.model.deployment import SYSTEM, AuditEntry, Deployment, Status
+from bot.model.deployment import SYSTEM, AuditEntry, Deployment, Kind, Status
 from bot.model.errors import (
     Fenced,
     QuarterdeckError,
@@ -65,6 +65,14 @@ class Steps:
             log.warning("cannot adopt", deployment_id=deployment_id, reason_code=fault.reason_code)
             return False
         return True
+
+    def urgent(self, deployment_id: str) -> bool:
+        """Whether its steps go first: those of rollbacks do, and of what cannot be looked up."""
+        try:
+            deployment = self._read(deployment_id)
+        except QuarterdeckError:
+            return True
+        return deployment is None or deployment.kind is Kind.ROLLBACK
 
     def begin(self, deployment_id: str) -> float:
         """Decide again on fresh facts; go from QUEUED to RUNNING, or to the refusal."""
