@@ -16,6 +16,10 @@ from bot.store.outbox import OutboxTable
 from bot.store.releases import ReleasesTable
 from bot.store.session import faults, reading, writing
 from bot.store.trail import Trail
+from bot.store.turnstile import Turn, Turnstile
+
+#: Seconds for which one lines up to chain audit rows before asking the database all the same.
+PATIENCE = 5.0
 
 
 class DatabaseTransaction:
@@ -38,14 +42,23 @@ class Database:
         self._engine = engine
         self._clock = clock
         self._client = engine_client(engine)
+        self._chaining = Turnstile()
 
     @contextmanager
     def begin(self) -> Iterator[DatabaseTransaction]:
-        """See ``Store.begin``. The audit rows are chained last: their lock is held for a moment."""
-        with faults(), writing(self._engine) as connection:
-            transaction = DatabaseTransaction(connection, self._client, self._clock)
-            yield transaction
-            transaction.audit.flush()
+        """See ``Store.begin``. The audit rows are chained last: their lock is held for a moment.
+
+        Whoever chains lines up in this process first: PostgreSQL lets the waiting overtake.
+        """
+        turn = Turn(self._chaining, PATIENCE)
+        try:
+            with faults(), writing(self._engine) as connection:
+                transaction = DatabaseTransaction(connection, self._client, self._clock)
+                transaction.audit.before_chaining = turn.take
+                yield transaction
+                transaction.audit.flush()
+        finally:
+            turn.give()
 
     @contextmanager
     def read(self) -> Iterator[DatabaseTransaction]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,7 +29,6 @@ from bot.store.tables import audit, audit_head
 #: Rows that are fetched at once while the whole trail is read.
 BATCH = 500
 
-
 _WRITE = sa.insert(audit)
 _LOCK_HEAD = sa.select(audit_head.c.seq, audit_head.c.digest).with_for_update()
 _MOVE_HEAD = sa.update(audit_head).values(
@@ -41,13 +40,15 @@ class Trail:
     """``AuditTrail`` over one transaction.
 
     The head's row is locked as the last thing before the commit, so that writers queue up for a
-    moment only, and can never wait for one another in a circle.
+    moment only, and can never wait for one another in a circle. ``before_chaining`` is called
+    before each time.
     """
 
     def __init__(self, connection: sa.Connection, clock: Clock) -> None:
         self._connection = connection
         self._clock = clock
         self._waiting: list[tuple[datetime, AuditEntry]] = []
+        self.before_chaining: Callable[[], None] = lambda: None
 
     def append(self, entry: AuditEntry) -> None:
         """See ``AuditTrail.append``."""
@@ -57,6 +58,7 @@ class Trail:
         """Number, chain and write what waits. Called right before the commit."""
         if not self._waiting:
             return
+        self.before_chaining()
         rows = chain(self._lock_head(), self._waiting)
         try:
             self._connection.execute(_WRITE, [_values(row) for row in rows])

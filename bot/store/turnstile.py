@@ -38,3 +38,23 @@ class Turnstile:
                 self._line.popleft().release()
             else:
                 self._taken = False
+
+
+class Turn:
+    """One visitor's turn at a turnstile; taking it twice is taking it once."""
+
+    def __init__(self, turnstile: Turnstile, patience: float) -> None:
+        self._turnstile = turnstile
+        self._patience = patience
+        self._mine = False
+
+    def take(self) -> None:
+        """Wait for it; where it does not come in time, go on without it."""
+        if not self._mine:
+            self._mine = self._turnstile.enter(self._patience)
+
+    def give(self) -> None:
+        """Pass it on, if it was taken."""
+        if self._mine:
+            self._mine = False
+            self._turnstile.leave()
