@@ -11,8 +11,9 @@ from bot.playground.tour.fleet import BROKEN, NEW, OLD, told
 from bot.playground.tour.scene import Scene
 from bot.policy.reasons import ReasonCode
 
-#: A slower pull, so that there is a middle of the rollout to die in; virtual seconds.
-_SLOW_PULL, _USUAL_PULL = 60.0, 8.0
+#: A pull that outlasts any machine, so that there is a middle of the rollout to die in; it is over
+#: when the tour says so. Virtual seconds.
+_SLOW_PULL, _USUAL_PULL = 3600.0, 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ def _killed(scene: Scene) -> None:
         scene.screen.note("    kill -9: the bot is gone in the middle of the rollout.")
         seconds = stage.bot.start()
         scene.screen.note(f"    Started again, ready after {seconds:.1f} s.")
+        stage.aws.advance(_SLOW_PULL)
         scene.ends(deployment, Status.SUCCEEDED)
     finally:
         stage.aws.set_timings(pull=_USUAL_PULL)
