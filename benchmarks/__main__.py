@@ -34,7 +34,7 @@ def on_each(measure: Each) -> Benchmark:
 BENCHMARKS: dict[str, Benchmark] = {
     "acknowledgement": on_each(acknowledgement.measure),
     "following": following.measure,
-    "crowd": on_each(crowd.measure),
+    "crowd": crowd.measure,
     "promptness": on_each(promptness.measure),
 }
 

@@ -14,9 +14,9 @@ from bot.playground.aws import World
 
 CLUSTER = "main"
 ENVIRONMENTS = ("staging", "production")
-#: A rollout of about a minute. ECS calls it completed when the service has become what
+#: A rollout of a minute and a half. ECS calls it completed when the service has become what
 #: ``services_stable`` asks for: a waiter and the bot wait for the same moment.
-PACE = {"provision": 5.0, "pull": 28.0, "health": 18.0, "stop": 8.0, "steady": 0.1, "jitter": 0.3}
+PACE = {"provision": 8.0, "pull": 35.0, "health": 25.0, "stop": 18.0, "steady": 0.1, "jitter": 0.3}
 
 
 def service_name(number: int) -> str:

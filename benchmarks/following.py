@@ -1,7 +1,7 @@
 """From the moment ECS settles to the final card, and what that costs, beside botocore's waiter.
 
 The bots (one on each database) and the waiters each have a cloud of their own with the same seed:
-the very same rollouts, of about a minute, twenty at once, in real time.
+the very same rollouts, of a minute and a half, twenty at once, in real time.
 """
 
 from __future__ import annotations
