@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Thread
 
@@ -24,9 +24,7 @@ from bot.workflows.parts import Parts
 log = structlog.get_logger(__name__)
 
 #: Seconds between looks: the first while something changes, the second when nothing has for long.
-QUICK, SLOW = 2.5, 8.0
-#: While tasks of the new revision are still missing the end is far: every second look will do.
-FAR = 2
+QUICK, SLOW = 2.0, 8.0
 #: Looks without any change after which the pace begins to fall.
 CALM = 30
 #: Longest pause, in seconds, while the provider throttles us or cannot be reached.
@@ -40,7 +38,6 @@ class Observer:
         self._parts = parts
         self._quick = quick
         self._calm = 0
-        self._looks = 0
         self._faults = 0
         self._shown: dict[str, set[str]] = {}
         self._stop = Event()
@@ -64,8 +61,7 @@ class Observer:
     def _run(self) -> None:
         with ThreadPoolExecutor(1, thread_name_prefix="observing") as looking:
             while not self._stop.wait(self._pause()):
-                self._looks += 1
-                look = looking.submit(self.look, self._due)
+                look = looking.submit(self.look)
                 fault = look.exception()
                 if fault is not None:
                     self._endure(fault)
@@ -90,12 +86,8 @@ class Observer:
             pause = min(SLOW, self._quick * (1 + max(0, self._calm - CALM) / CALM))
         return pause * random.uniform(0.8, 1.0)  # noqa: S311 - jitter, not a secret
 
-    def _due(self, deployment: Deployment) -> bool:
-        progress = deployment.progress
-        return self._looks % FAR == 0 or 0 < progress.desired <= progress.running
-
-    def look(self, due: Callable[[Deployment], bool] = lambda _deployment: True) -> bool:
-        """Look once at what runs and is ``due``; returns whether anything was new."""
+    def look(self) -> bool:
+        """Look once at everything that runs; returns whether anything was new."""
         with self._parts.store.read() as tx:
             running = [
                 d for d in tx.deployments.running(self._parts.replica) if d.handle is not None
@@ -104,7 +96,7 @@ class Observer:
             self._shown = {
                 d.id: self._shown.get(d.id) or lines(tx.outbox.said(d.id)) for d in running
             }
-        watched = [pair for d in running if due(d) and (pair := self._watched(d)) is not None]
+        watched = [pair for d in running if (pair := self._watched(d)) is not None]
         if not watched:
             return False
         try:

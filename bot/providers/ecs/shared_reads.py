@@ -15,7 +15,8 @@ from threading import Lock
 
 from bot.model.catalog import EcsService
 from bot.model.errors import QuarterdeckError, Transient
-from bot.providers.ecs.reads import SERVICES_PER_CALL, Account, Found, account_of, unknown_service
+from bot.providers.ecs.reads import SERVICES_PER_CALL, Account, account_of
+from bot.providers.ecs.views import ServiceView
 
 #: Seconds after which whoever waits starts a call beside others, and how many there may be.
 _HURRY = 0.25
@@ -23,9 +24,9 @@ _ABREAST = 4
 _THREADS = 16
 
 #: Reads up to ten services of one cluster.
-Read = Callable[[Account, str, Sequence[str]], dict[str, Found]]
+Read = Callable[[Account, str, Sequence[str]], dict[str, ServiceView]]
 _Cluster = tuple[Account, str]
-_Asked = tuple[str, Future[Found | None]]
+_Asked = tuple[str, Future[ServiceView | None]]
 
 
 class SharedReads:
@@ -38,19 +39,16 @@ class SharedReads:
         self._waiting: dict[_Cluster, list[_Asked]] = defaultdict(list)
         self._abreast: dict[_Cluster, int] = defaultdict(int)
 
-    def service(self, ecs: EcsService) -> Found:
-        """The service now. Raises as the read does, and ``Misconfigured`` where there is none."""
+    def service(self, ecs: EcsService) -> ServiceView | None:
+        """The service now; ``None`` where ECS knows none. Raises as the read does."""
         cluster: _Cluster = (account_of(ecs), ecs.cluster)
-        future: Future[Found | None] = Future()
+        future: Future[ServiceView | None] = Future()
         with self._lock:
             self._waiting[cluster].append((ecs.service, future))
         self._begin(cluster, 1)
         while not wait((future,), _HURRY).done:
             self._begin(cluster, _ABREAST)
-        found = future.result()
-        if found is None:
-            raise unknown_service(ecs)
-        return found
+        return future.result()
 
     def _begin(self, cluster: _Cluster, abreast: int) -> None:
         """Start a call, unless so many are under way."""
