@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import sqlalchemy as sa
 
@@ -12,8 +14,10 @@ pytestmark = pytest.mark.xdist_group("e17")
 
 
 def thread(deck: Fleet, deployment: str) -> list[str]:
+    """Everything that was told below the card; several of ECS's events may share a message."""
     card = deck.card(deployment)
-    return [line for m in deck.workspace.thread(CHANNEL, card.ts) for line in m.text.split("\n")]
+    told = [message.text for message in deck.workspace.thread(CHANNEL, card.ts)]
+    return [one.strip() for text in told for one in re.split(r"\n|(?=\(service )", text) if one]
 
 
 def owed(deck: Fleet) -> int:
