@@ -127,7 +127,7 @@ def test_s4_a_member_without_the_role_is_refused_and_told_who_can_help(deck: Fle
 
 def test_s4_another_workspace_is_refused_before_anything_is_read(deck: Fleet) -> None:
     service, card = waiting(deck)
-    before = len(deck.rows())
+    before = len(deck.rows(actor=deck.person("bob").id))
     request = deck.typed("bob", f"approve {service}-production-1")
     request.payload["team_id"] = "T0STOLEN1"
     assert "another workspace" in deck.send(request)
@@ -135,7 +135,7 @@ def test_s4_another_workspace_is_refused_before_anything_is_read(deck: Fleet) ->
     click.payload["team"]["id"] = "T0STOLEN1"
     click.payload["user"]["team_id"] = "T0STOLEN1"
     deck.send(click, status=403)
-    assert len(deck.rows()) == before
+    assert len(deck.rows(actor=deck.person("bob").id)) == before
     untouched(deck, service)
 
 
