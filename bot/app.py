@@ -185,7 +185,7 @@ class Bot:
         if not self._front:
             return
         intake = Intake(parts)
-        courier = self._courier(engine, intake, parts.replica)
+        courier = self._courier(engine, intake, parts)
         bench = Bench(THREADS, SlackSettings.patience)
         edge = Edge(
             intake,
@@ -200,17 +200,17 @@ class Bot:
         self._wrong = lambda: wrong(database, courier.trouble())
         self._open(edge, database)
 
-    def _courier(self, engine: sa.Engine, intake: Intake, replica: str) -> Courier:
+    def _courier(self, engine: sa.Engine, intake: Intake, parts: Parts) -> Courier:
         deliveries = OutboxDeliveries(engine, self._clock)
-        deliveries.free(replica)  # what an earlier life of the same name had in hand
+        deliveries.free(parts.replica)  # what an earlier life of the same name had in hand
         deliverer = Deliverer(
             deliveries,
             Route(intake.card, lambda: self._catalog.current().announce_in),
             WebMessenger(self._outside.slack),
             self._clock,
-            replica,
+            parts.replica,
         )
-        courier = Courier(deliverer)
+        courier = Courier(deliverer, make_way=parts.courtesy.make_way)
         courier.start()
         self._stack.callback(courier.stop)
         return courier

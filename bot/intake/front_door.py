@@ -63,7 +63,8 @@ class Intake:
     def submit(self, command: commands.Command, requester: Requester, request_id: str) -> Reply:
         """Decide, record, enqueue; the same ``request_id`` again changes nothing more."""
         ask = Ask(requester, request_id)
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        bound = structlog.contextvars.bound_contextvars(request_id=request_id)
+        with self._parts.courtesy.serving(), bound:
             if requester.outsider:
                 reply: Reply = self._turn_away(command, ask)
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Event, Thread
 
 import structlog
@@ -17,11 +18,20 @@ BROKEN = 2.0  # seconds after a look that failed
 
 
 class Courier:
-    """Delivers until stopped; ``wake`` makes it look at once."""
+    """Delivers until stopped; ``wake`` makes it look at once.
 
-    def __init__(self, deliverer: Deliverer, idle: float = IDLE) -> None:
+    ``make_way`` lets people who wait for an answer go first.
+    """
+
+    def __init__(
+        self,
+        deliverer: Deliverer,
+        idle: float = IDLE,
+        make_way: Callable[[], object] = lambda: None,
+    ) -> None:
         self._deliverer = deliverer
         self._idle = idle
+        self._make_way = make_way
         self._here = InlineExecutor()
         self._woken = Event()
         self._stopping = Event()
@@ -51,6 +61,7 @@ class Courier:
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._woken.clear()
+            self._make_way()
             pause = self._look()
             if pause and not self._stopping.is_set():
                 self._woken.wait(pause)

@@ -38,7 +38,7 @@ class Engine:
 
     def __post_init__(self) -> None:
         """Every step goes through one gate."""
-        object.__setattr__(self, "gate", Gate(self.steps.urgent))
+        object.__setattr__(self, "gate", Gate(self.steps.urgent, make_way=self.steps.make_way))
 
     def launch(self) -> None:
         """Recover what this replica left unfinished, and begin to take turns.

@@ -22,14 +22,18 @@ WIDTH = 6
 class Gate:
     """Open until it is closed, for good. Safe to share between threads.
 
-    ``urgent`` tells of a deployment's id whether its steps go first.
+    ``urgent`` tells of a deployment's id whether its steps go first; the others ``make_way``.
     """
 
     def __init__(
-        self, urgent: Callable[[str], bool] = lambda _id: False, width: int = WIDTH
+        self,
+        urgent: Callable[[str], bool] = lambda _id: False,
+        width: int = WIDTH,
+        make_way: Callable[[], object] = lambda: None,
     ) -> None:
         self._urgent = urgent
         self._width = width
+        self._make_way = make_way
         self._changed = Condition()
         self._line: deque[Lock] = deque()
         self._inside = 0
@@ -39,8 +43,11 @@ class Gate:
         """``step`` behind this gate: once it is closed, it waits for the end of the process."""
 
         def guarded(deployment_id: str) -> float:
-            self._enter(urgent=self._urgent(deployment_id))
+            urgent = self._urgent(deployment_id)
+            self._enter(urgent=urgent)
             try:
+                if not urgent:
+                    self._make_way()
                 return step(deployment_id)
             finally:
                 self._leave()

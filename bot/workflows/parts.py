@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.model.catalog import Catalog
 from bot.model.ports import Clock, Groups, Registry, Rollouts, Store
+from bot.workflows.courtesy import Courtesy
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +21,4 @@ class Parts:
     clock: Clock
     catalog: Callable[[], Catalog]
     replica: str
+    courtesy: Courtesy = field(default_factory=Courtesy)

@@ -13,6 +13,7 @@ The names below and the order of steps are a persisted contract: change them wit
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Event
 
 from dbos import DBOS
 
@@ -26,12 +27,14 @@ LOOK_AGAIN = 60.0
 
 def register(steps: Steps, gate: Gate) -> None:
     """Register the workflows with the engine. Call once, before the engine is launched."""
+    adopt = gate.passing(steps.adopt)
     begin, prepare, start = map(gate.passing, (steps.begin, steps.prepare, steps.start))
     time_out, expire = map(gate.passing, (steps.time_out, steps.expire))
 
     @DBOS.workflow(name=ROLLOUT)
     def rollout(deployment_id: str) -> None:
-        steps.adopt(deployment_id)
+        while (away := adopt(deployment_id)) > 0:
+            Event().wait(away)
         persist("begin", begin, deployment_id)
         persist("prepare", prepare, deployment_id)
         persist("start", start, deployment_id)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from threading import Event
+from functools import lru_cache
 
 import structlog
 
@@ -37,6 +37,8 @@ LONGEST_PAUSE = 30.0
 PATIENCE = timedelta(minutes=10)
 #: Seconds between looks at a database that is away, where nothing can be given up.
 AWAY = 2.0
+#: Deployments of which it is remembered whether they are rollbacks: more are not under way.
+REMEMBERED = 4096
 
 
 class Steps:
@@ -47,32 +49,38 @@ class Steps:
         self._beginning = Beginning(parts)
         self._deadline = Deadline(parts)
         self._tries: dict[str, tuple[int, datetime]] = {}
+        self._kind = lru_cache(REMEMBERED)(self._kind_of)
 
-    def adopt(self, deployment_id: str) -> None:
+    def adopt(self, deployment_id: str) -> float:
         """Make this replica the owner. Not checkpointed: it is true of every execution anew.
 
-        Waits for a database that is away: without an owner the steps below would do nothing, and
-        a fault raised here would end the workflow while its rollout goes on.
+        It is tried until the database is back: without an owner the steps below would do nothing,
+        and a fault raised here would end the workflow while its rollout goes on.
         """
-        while not self._adopted(deployment_id):
-            Event().wait(AWAY)
-
-    def _adopted(self, deployment_id: str) -> bool:
         try:
             with self._parts.store.begin() as tx:
                 tx.deployments.note(deployment_id, None, owner=self._parts.replica)
         except (Transient, Unknown) as fault:
             log.warning("cannot adopt", deployment_id=deployment_id, reason_code=fault.reason_code)
-            return False
-        return True
+            return AWAY
+        return 0.0
 
     def urgent(self, deployment_id: str) -> bool:
         """Whether its steps go first: those of rollbacks do, and of what cannot be looked up."""
         try:
-            deployment = self._read(deployment_id)
-        except QuarterdeckError:
+            return self._kind(deployment_id) is Kind.ROLLBACK
+        except (QuarterdeckError, LookupError):
             return True
-        return deployment is None or deployment.kind is Kind.ROLLBACK
+
+    def _kind_of(self, deployment_id: str) -> Kind:
+        deployment = self._read(deployment_id)
+        if deployment is None:
+            raise LookupError(deployment_id)
+        return deployment.kind
+
+    def make_way(self) -> None:
+        """Let people who wait for an answer go first."""
+        self._parts.courtesy.make_way()
 
     def begin(self, deployment_id: str) -> float:
         """Decide again on fresh facts; go from QUEUED to RUNNING, or to the refusal."""

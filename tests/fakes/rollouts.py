@@ -68,7 +68,7 @@ class FakeRollouts(Rollouts):
         self.at_once = at_once
         self.told: list[tuple[Target, str]] = []
         self.calls: list[tuple[str, str]] = []
-        self.meanwhile: dict[str, Callable[[], None]] = {}
+        self.meanwhile: dict[str, Callable[[], object]] = {}
         self.findings: dict[Target, tuple[Finding, ...]] = {}
         self._clock = clock
         self._lock = RLock()

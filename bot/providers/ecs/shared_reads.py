@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
 from bot.model.catalog import EcsService
@@ -46,9 +46,13 @@ class SharedReads:
         with self._lock:
             self._waiting[cluster].append((ecs.service, future))
         self._begin(cluster, 1)
-        while not wait((future,), _HURRY).done:
-            self._begin(cluster, _ABREAST)
-        return future.result()
+        while True:
+            try:
+                return future.result(_HURRY)
+            except TimeoutError:
+                if future.done():
+                    raise
+                self._begin(cluster, _ABREAST)
 
     def _begin(self, cluster: _Cluster, abreast: int) -> None:
         """Start a call, unless so many are under way."""

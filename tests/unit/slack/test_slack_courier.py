@@ -36,6 +36,24 @@ def test_a_woken_courier_delivers_at_once_and_stops() -> None:
     assert "not being delivered" in courier.trouble()
 
 
+def test_it_makes_way_before_each_pass() -> None:
+    outbox = Outbox()
+    outbox.owe_card()
+    asked, made_way = Event(), Event()
+
+    def make_way() -> None:
+        asked.set()
+        assert made_way.wait(30)
+
+    courier = Courier(outbox.deliverer, idle=3600, make_way=make_way)
+    courier.start()
+    assert asked.wait(30)
+    assert outbox.messenger.in_channel("C1") == []
+    made_way.set()
+    courier.stop()
+    assert len(outbox.messenger.in_channel("C1")) == 1
+
+
 def test_a_lost_database_does_not_end_the_courier() -> None:
     outbox = Outbox()
     outbox.owe_card()

@@ -60,7 +60,9 @@ def test_a_database_that_is_away_ends_no_rollout(rooms: Rooms) -> None:
 def test_a_database_that_is_away_is_waited_for_by_who_takes_over(rooms: Rooms) -> None:
     running = rooms.started()
     parts = rooms.as_replica("replica-2")
-    Steps(replace(parts, store=Away(rooms.database, 1))).adopt(running.id)
+    steps = Steps(replace(parts, store=Away(rooms.database, 1)))
+    assert steps.adopt(running.id) == durable.AWAY
+    assert steps.adopt(running.id) == 0
     assert rooms.get(running.id).owner == "replica-2"
 
 
