@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 CARD = "card"
 #: How the ids of users and of direct messages begin.
 _DIRECT = ("U", "W", "D")
-AT_ONCE = 5
+AT_ONCE = 10
 #: A claim lives 30 s; what has not been begun by then is left to the next pass.
 CLAIMED_FOR = timedelta(seconds=20)
 REPOSTED = "Posted anew: the earlier card of this deployment was deleted or can no longer change."
