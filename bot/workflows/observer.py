@@ -24,7 +24,7 @@ from bot.workflows.parts import Parts
 log = structlog.get_logger(__name__)
 
 #: Seconds between looks: the first while something changes, the second when nothing has for long.
-QUICK, SLOW = 2.0, 8.0
+QUICK, SLOW = 3.0, 8.0
 #: Looks without any change after which the pace begins to fall.
 CALM = 30
 #: Longest pause, in seconds, while the provider throttles us or cannot be reached.

@@ -17,6 +17,7 @@ from bot.providers.ecs.views import ServiceView, service_view
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs.type_defs import (
+        DescribeServicesResponseTypeDef,
         ServiceDeploymentBriefTypeDef,
         ServiceDeploymentTypeDef,
         ServiceTypeDef,
@@ -56,25 +57,35 @@ class EcsReads:
 
     def service(self, ecs: EcsService) -> Found:
         """Raises ``Misconfigured`` where the service does not exist."""
-        client = self.clients.ecs(ecs.region, ecs.role)
-        with asking("ecs:DescribeServices", _name(ecs)):
-            answer = client.describe_services(cluster=ecs.cluster, services=[ecs.service])
-        if not answer["services"]:
+        found = self.found(account_of(ecs), ecs.cluster, [ecs.service]).get(ecs.service)
+        if found is None:
             raise unknown_service(ecs)
-        raw = body_of(answer)["services"][0]
-        found = answer["services"][0]
-        return Found(service_view(found), found, raw.get("deploymentConfiguration") or {})
+        return found
+
+    def found(self, account: Account, cluster: str, names: Sequence[str]) -> dict[str, Found]:
+        """Up to ten services of one cluster, by name and by ARN; missing ones are left out."""
+        answer = self._describe(account, cluster, names)
+        founds = [
+            Found(service_view(each), each, raw.get("deploymentConfiguration") or {})
+            for each, raw in zip(answer["services"], body_of(answer)["services"], strict=True)
+        ]
+        return {name: found for found in founds for name in (found.view.name, found.view.arn)}
 
     def services(
         self, account: Account, cluster: str, names: Sequence[str]
     ) -> dict[str, ServiceView]:
-        """Up to ten services of one cluster, by name and by ARN; missing ones are left out."""
+        """As ``found``, without what nobody needs who only looks."""
+        answer = self._describe(account, cluster, names)
+        views = [service_view(each) for each in answer["services"]]
+        return {name: view for view in views for name in (view.name, view.arn)}
+
+    def _describe(
+        self, account: Account, cluster: str, names: Sequence[str]
+    ) -> DescribeServicesResponseTypeDef:
         client = self.clients.ecs(*account)
         named = names[0] if len(names) == 1 else f"({len(names)} services)"
         with asking("ecs:DescribeServices", f"{cluster}/{named}"):
-            answer = client.describe_services(cluster=cluster, services=list(names))
-        views = [service_view(each) for each in answer["services"]]
-        return {name: view for view in views for name in (view.name, view.arn)}
+            return client.describe_services(cluster=cluster, services=list(names))
 
     def task_definition(self, ecs: EcsService, name: str) -> TaskDefinition | None:
         """With its tags; ``None`` where ECS does not know it (any more)."""

@@ -6,8 +6,10 @@ Every call is made once; retries and waiting belong to the workflow engine.
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from threading import Lock
 from typing import Any
 
 from typing_extensions import override
@@ -24,7 +26,7 @@ from bot.providers.ecs.examination import examine, warnings
 from bot.providers.ecs.history import CLOCK_SLACK, History
 from bot.providers.ecs.observer import Observer
 from bot.providers.ecs.raw_json import with_body
-from bot.providers.ecs.reads import EcsReads, Found, unknown_service
+from bot.providers.ecs.reads import EcsReads, Found
 from bot.providers.ecs.shared_reads import SharedReads
 from bot.providers.ecs.task_definition import DEPLOYMENT_TAG, TaskDefinition, short
 from bot.providers.ecs.views import ServiceView
@@ -34,6 +36,8 @@ _SEARCHED = 10
 _FULL = 100
 #: Revisions whose pinned image is kept in memory.
 _REMEMBERED = 4096
+#: Task definitions that are kept for whoever needs them next, and for how many seconds.
+_KEPT, _RECENT = 256, 120.0
 
 
 class EcsRollouts(Rollouts):
@@ -42,16 +46,17 @@ class EcsRollouts(Rollouts):
     def __init__(self, clients: AwsClients, ticks: Callable[[], float] = time.monotonic) -> None:
         self._clients = clients
         self._reads = EcsReads(clients)
-        self._shared = SharedReads(self._reads.services)
+        self._shared = SharedReads(self._reads.found)
         self._pinned: dict[tuple[str, str], Image] = {}
+        self._definitions: OrderedDict[str, tuple[float, TaskDefinition]] = OrderedDict()
+        self._ticks = ticks
+        self._lock = Lock()
         self._history = History(self._reads, ticks)
         self._observer = Observer(self._reads, self._history, ticks)
 
     @override
     def live(self, spec: TargetSpec) -> Live:
-        service = self._shared.service(spec.ecs)
-        if service is None:
-            raise unknown_service(spec.ecs)
+        service = self._shared.service(spec.ecs).view
         primary = service.primary
         if primary is None:
             raise Misconfigured(f"The ECS service {service.name} runs no deployment.")
@@ -82,7 +87,7 @@ class EcsRollouts(Rollouts):
         made = self._made_before(spec.ecs, order)
         if made is not None:
             return made
-        base = self._definition(spec.ecs, order.base)
+        base = self._recent(order.base) or self._definition(spec.ecs, order.base)
         new = task_definition.succeed(base, spec.ecs.container, order.image)
         body = task_definition.tagged(new, base, order.deployment_id, order.image)
         client = self._clients.ecs(spec.ecs.region, spec.ecs.role)
@@ -153,11 +158,21 @@ class EcsRollouts(Rollouts):
         definition = self._reads.task_definition(ecs, name)
         if definition is None:
             raise Misconfigured(f"The task definition {short(name)} no longer exists.")
+        with self._lock:
+            self._definitions[name] = (self._ticks(), definition)
+            while len(self._definitions) > _KEPT:
+                self._definitions.popitem(last=False)
         return definition
+
+    def _recent(self, name: str) -> TaskDefinition | None:
+        """As it was read a moment ago: the definition never changes, its tags hardly ever do."""
+        with self._lock:
+            at, definition = self._definitions.pop(name, (float("-inf"), None))
+        return definition if self._ticks() - at < _RECENT else None
 
     def _rollable(self, ecs: EcsService) -> Found:
         """The service, if it is one whose deployments ECS itself rolls without downtime."""
-        found = self._reads.service(ecs)
+        found = self._shared.service(ecs)
         if found.view.controller != "ECS":
             raise Misconfigured(
                 f"{found.view.controller} controls the deployments of {ecs.service}, not ECS.",

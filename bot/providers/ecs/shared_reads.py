@@ -15,8 +15,7 @@ from threading import Lock
 
 from bot.model.catalog import EcsService
 from bot.model.errors import QuarterdeckError, Transient
-from bot.providers.ecs.reads import SERVICES_PER_CALL, Account, account_of
-from bot.providers.ecs.views import ServiceView
+from bot.providers.ecs.reads import SERVICES_PER_CALL, Account, Found, account_of, unknown_service
 
 #: Seconds after which whoever waits starts a call beside others, and how many there may be.
 _HURRY = 0.25
@@ -24,9 +23,9 @@ _ABREAST = 4
 _THREADS = 16
 
 #: Reads up to ten services of one cluster.
-Read = Callable[[Account, str, Sequence[str]], dict[str, ServiceView]]
+Read = Callable[[Account, str, Sequence[str]], dict[str, Found]]
 _Cluster = tuple[Account, str]
-_Asked = tuple[str, Future[ServiceView | None]]
+_Asked = tuple[str, Future[Found | None]]
 
 
 class SharedReads:
@@ -39,13 +38,19 @@ class SharedReads:
         self._waiting: dict[_Cluster, list[_Asked]] = defaultdict(list)
         self._abreast: dict[_Cluster, int] = defaultdict(int)
 
-    def service(self, ecs: EcsService) -> ServiceView | None:
-        """The service now; ``None`` where ECS knows none. Raises as the read does."""
+    def service(self, ecs: EcsService) -> Found:
+        """The service now. Raises as the read does, and ``Misconfigured`` where there is none."""
         cluster: _Cluster = (account_of(ecs), ecs.cluster)
-        future: Future[ServiceView | None] = Future()
+        future: Future[Found | None] = Future()
         with self._lock:
             self._waiting[cluster].append((ecs.service, future))
         self._begin(cluster, 1)
+        found = self._answered(cluster, future)
+        if found is None:
+            raise unknown_service(ecs)
+        return found
+
+    def _answered(self, cluster: _Cluster, future: Future[Found | None]) -> Found | None:
         while True:
             try:
                 return future.result(_HURRY)

@@ -109,13 +109,17 @@ def test_a_registration_whose_answer_was_lost_is_found_again(aws: LocalAws) -> N
     assert aws.world.count("RegisterTaskDefinition") == 1
 
 
-def test_preparing_costs_three_calls(aws: LocalAws) -> None:
+def test_preparing_asks_for_what_was_not_read_a_moment_ago(aws: LocalAws) -> None:
     aws.world.create_service("staging", "backend", image="v1")
     order = order_for(aws, push(aws, "v2"))
     before = len(aws.world.calls())
     aws.rollouts.prepare(SPEC, order)
+    again = Order("backend-staging-2", order.image, order.base)
+    aws.rollouts.prepare(SPEC, again)
     made = [call.operation for call in aws.world.calls()[before:]]
-    assert made == ["ListTaskDefinitions", "DescribeTaskDefinition", "RegisterTaskDefinition"]
+    assert made[:2] == ["ListTaskDefinitions", "RegisterTaskDefinition"]
+    # The revision of the first one, to see whether it is ours, and the base.
+    assert made.count("DescribeTaskDefinition") == 2
 
 
 def test_an_image_that_is_not_pinned_is_read_from_the_running_tasks(aws: LocalAws) -> None:

@@ -6,16 +6,24 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event, Lock
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bot.model.catalog import EcsService
-from bot.model.errors import AccessDenied, QuarterdeckError, Throttled
-from bot.providers.ecs.reads import Account
+from bot.model.errors import AccessDenied, Misconfigured, QuarterdeckError, Throttled
+from bot.providers.ecs.reads import Account, Found
 from bot.providers.ecs.shared_reads import SharedReads
 from bot.providers.ecs.views import ServiceView
 
+if TYPE_CHECKING:
+    from mypy_boto3_ecs.type_defs import ServiceTypeDef
+
 PATIENCE = 20
+
+
+def answer_of(name: str) -> ServiceTypeDef:
+    return {"serviceName": name}
 
 
 def ecs(name: str) -> EcsService:
@@ -33,9 +41,7 @@ class FakeReads:
     fault: QuarterdeckError | None = None
     _lock: Lock = field(default_factory=Lock)
 
-    def read(
-        self, _account: Account, _cluster: str, names: Sequence[str]
-    ) -> dict[str, ServiceView]:
+    def read(self, _account: Account, _cluster: str, names: Sequence[str]) -> dict[str, Found]:
         with self._lock:
             self.asked.append(tuple(names))
         self.begun.set()
@@ -45,7 +51,7 @@ class FakeReads:
         if self.denied & set(names):
             raise AccessDenied("No.")
         return {
-            name: ServiceView(name, f"arn:{name}", "ACTIVE", 1, 1, ())
+            name: Found(ServiceView(name, f"arn:{name}", "ACTIVE", 1, 1, ()), answer_of(name), {})
             for name in names
             if name != "missing"
         }
@@ -57,10 +63,9 @@ def ask_during_a_call(reads: FakeReads, names: Sequence[str]) -> list[object]:
 
     def ask(name: str) -> object:
         try:
-            found = shared.service(ecs(name))
+            return shared.service(ecs(name)).view.name
         except QuarterdeckError as fault:
             return fault
-        return found.name if found else None
 
     with ThreadPoolExecutor(len(names) + 1) as pool:
         first = pool.submit(ask, "first")
@@ -95,12 +100,15 @@ def test_nothing_is_remembered() -> None:
     reads.go.set()
     shared = SharedReads(reads.read)
     for _ in range(3):
-        assert shared.service(ecs("app")) is not None
+        assert shared.service(ecs("app")).view.name == "app"
     assert reads.asked == [("app",)] * 3
 
 
-def test_what_does_not_exist_is_none_and_spoils_nothing() -> None:
-    assert ask_during_a_call(FakeReads(), ["app", "missing"]) == ["app", None]
+def test_what_does_not_exist_is_named_and_spoils_nothing() -> None:
+    app, missing = ask_during_a_call(FakeReads(), ["app", "missing"])
+    assert app == "app"
+    assert isinstance(missing, Misconfigured)
+    assert "main/missing" in missing.message
 
 
 def test_one_that_may_not_be_read_is_not_the_others_fault() -> None:
@@ -127,12 +135,12 @@ def test_a_call_that_hangs_does_not_hold_up_the_others() -> None:
         other = pool.submit(shared.service, ecs("app"))
         assert reads.begun.wait(PATIENCE), "nobody asked for the other one"
         reads.go.set()
-        assert hanging.result(PATIENCE) is not None
-        assert other.result(PATIENCE) is not None
+        assert hanging.result(PATIENCE).view.name == "first"
+        assert other.result(PATIENCE).view.name == "app"
 
 
 def test_a_mistake_of_ours_reaches_who_asked() -> None:
-    def read(_account: Account, _cluster: str, _names: Sequence[str]) -> dict[str, ServiceView]:
+    def read(_account: Account, _cluster: str, _names: Sequence[str]) -> dict[str, Found]:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
