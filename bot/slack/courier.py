@@ -20,7 +20,7 @@ BROKEN = 2.0  # seconds after a look that failed
 class Courier:
     """Delivers until stopped; ``wake`` makes it look at once.
 
-    ``make_way`` lets people who wait for an answer go first.
+    ``make_way`` comes before each message: people who wait for an answer go first.
     """
 
     def __init__(
@@ -61,14 +61,13 @@ class Courier:
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._woken.clear()
-            self._make_way()
             pause = self._look()
             if pause and not self._stopping.is_set():
                 self._woken.wait(pause)
 
     def _look(self) -> float:
         """One pass; returns how many seconds to wait for the next."""
-        future = self._here.submit(self._deliverer.deliver_due)
+        future = self._here.submit(self._deliverer.deliver_due, self._make_way)
         fault = future.exception()
         if fault is None:
             return 0.0 if future.result() else self._idle

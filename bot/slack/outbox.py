@@ -95,8 +95,10 @@ class Deliverer:
         """What only an administrator can mend (token, scope), for readiness; else empty."""
         return self._trouble
 
-    def deliver_due(self) -> int:
+    def deliver_due(self, make_way: Callable[[], object] = lambda: None) -> int:
         """One pass over what is due. Returns how many messages reached Slack.
+
+        ``make_way`` comes before each message: people who wait for an answer go first.
 
         Raises ``Unreachable`` where the database cannot be used. A fault in one delivery is
         logged and does not hold up the others.
@@ -106,6 +108,7 @@ class Deliverer:
         for delivery in self._deliveries.claim(self._claimant, AT_ONCE, begun):
             if self._clock.now() - begun > CLAIMED_FOR:
                 break
+            make_way()
             future = self._here.submit(self._deliver, delivery)
             fault = future.exception()
             if fault is None:

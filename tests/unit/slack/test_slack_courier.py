@@ -36,7 +36,7 @@ def test_a_woken_courier_delivers_at_once_and_stops() -> None:
     assert "not being delivered" in courier.trouble()
 
 
-def test_it_makes_way_before_each_pass() -> None:
+def test_it_makes_way_before_each_message() -> None:
     outbox = Outbox()
     outbox.owe_card()
     asked, made_way = Event(), Event()
