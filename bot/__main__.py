@@ -72,17 +72,26 @@ def demo(
     tour: Annotated[
         bool, typer.Option("--tour", help="Play the tour by itself, then stop.")
     ] = False,
+    terminal: Annotated[
+        bool, typer.Option("--terminal", help="Type in this terminal, without a page.")
+    ] = False,
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep database and logs afterwards.")
     ] = False,
-    port: Annotated[
-        int | None, typer.Option(help="The bot's port; any free one by default.")
-    ] = None,
+    port: Annotated[int, typer.Option(help="The page's port; 0 for any free one.")] = 8642,
+    browse: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the page in a browser.")
+    ] = True,
 ) -> None:
-    """Try everything on this machine: stand-ins for Slack and AWS, no account needed."""
-    from bot.playground.launch import demo as play  # noqa: PLC0415 - the bot never loads the playground
+    """Try everything on this machine: stand-ins for Slack and AWS, no account needed.
 
-    raise typer.Exit(play(tour=tour, keep=keep, port=port))
+    A page opens that looks like the Slack channel of a team, with the simulated cluster beside it.
+    """
+    from bot.playground.launch import Way  # noqa: PLC0415 - the bot never loads the playground
+    from bot.playground.launch import demo as play  # noqa: PLC0415 - as above
+
+    way = Way.TOUR if tour else Way.TERMINAL if terminal else Way.PAGE
+    raise typer.Exit(play(way, keep=keep, port=port, browse=browse))
 
 
 @app.command()

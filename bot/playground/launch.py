@@ -1,4 +1,4 @@
-"""``quarterdeck demo``: the bot on local stand-ins, with a tour or with a prompt."""
+"""``quarterdeck demo``: the bot on local stand-ins, as a page, with a prompt, or as a tour."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from io import TextIOWrapper
+from threading import Event
 from types import FrameType
 
 from rich.table import Table
 
+from bot.playground.page.play import opened, page
 from bot.playground.slack.refusal import CannotDo
 from bot.playground.terminal.blocks import Numbering
 from bot.playground.terminal.screen import Screen
-from bot.playground.tour.bot_process import BotFailed
+from bot.playground.tour.bot_process import BotFailed, free_port
 from bot.playground.tour.prompt import Prompt
 from bot.playground.tour.scene import Scene, StepFailed
 from bot.playground.tour.stage import Stage
@@ -34,17 +37,35 @@ class Ended:
     fault: str = ""
 
 
-def demo(*, tour: bool, keep: bool, port: int | None) -> int:
+class Way(StrEnum):
+    """How the demo is seen."""
+
+    PAGE = "page"
+    TERMINAL = "terminal"
+    TOUR = "tour"
+
+
+def demo(way: Way, *, keep: bool, port: int, browse: bool) -> int:
     """Set the stage and play. Returns the exit code.
+
+    ``port`` is the page's; ``browse`` opens it in a browser.
 
     0: everything ended as it should. 1: a step did not. 2: it could not start. 130: interrupted.
     """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without UTF-8 still shows the story
-    stage = Stage(port=port, keep=keep)
+    stage = Stage(keep=keep)
     try:
+        if way is Way.PAGE:
+            free_port(port)  # before anything is set up
         with _orderly_end(), stage:
-            return _play(stage) if tour else _talk(stage)
+            match way:
+                case Way.PAGE:
+                    return _show(stage, port, browse=browse)
+                case Way.TERMINAL:
+                    return _talk(stage)
+                case Way.TOUR:
+                    return _play(stage)
     except BotFailed as failed:
         return _impossible(str(failed))
     except OSError as fault:
@@ -76,6 +97,20 @@ def _orderly_end() -> Iterator[None]:
     finally:
         for each, handler in zip(signals, before, strict=True):
             signal.signal(each, handler)
+
+
+def _show(stage: Stage, port: int, *, browse: bool) -> int:
+    with page(stage, port) as address:
+        seen = browse and opened(address)
+        sys.stdout.write(
+            f"Quarterdeck's playground: {address}\n"
+            + ("" if seen else "Open it in a browser. ")
+            + f"Ready after {stage.ready_after:.1f} s; Ctrl-C stops everything.\n"
+            f"The bot's log: {stage.bot.log}\n"
+        )
+        sys.stdout.flush()
+        Event().wait()
+    return OK
 
 
 def _talk(stage: Stage) -> int:

@@ -90,7 +90,7 @@ class TestTokens:
 class TestPosting:
     def test_a_message_is_shown_to_everyone(self, world: SlackWorld) -> None:
         ts = post(world, "hello *you*")
-        assert [(m.ts, m.text) for m in world.workspace.messages("#deployments")] == [
+        assert [(m.ts, m.text) for m in world.workspace.messages("#deploys")] == [
             (ts, "hello *you*")
         ]
 

@@ -112,7 +112,7 @@ def open_modal(world: SlackWorld, app: BareApp, view: Json | None = None) -> Vie
 
 class TestCommands:
     def test_what_the_app_gets(self, world: SlackWorld, app: BareApp) -> None:
-        did = world.person("alice").command("/deploy", "backend staging", channel="#deployments")
+        did = world.person("alice").command("/deploy", "backend staging", channel="#deploys")
 
         form = form_of(app)
         assert did.error == ""

@@ -61,7 +61,7 @@ def test_a_taken_port_is_said_and_nothing_is_left(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        process = start(tmp_path, "--tour", "--port", str(port))
+        process = start(tmp_path, "--port", str(port))
         _, errors = process.communicate(timeout=60)
 
     assert process.returncode == 2
@@ -71,10 +71,16 @@ def test_a_taken_port_is_said_and_nothing_is_left(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_leaves_nothing(tmp_path: Path, how: signal.Signals) -> None:
-    process = start(tmp_path)
+@pytest.mark.parametrize(
+    ("options", "first"),
+    [(("--terminal",), "listens on"), (("--port", "0", "--no-open"), "playground: http://")],
+)
+def test_interrupted_it_leaves_nothing(
+    tmp_path: Path, how: signal.Signals, options: tuple[str, ...], first: str
+) -> None:
+    process = start(tmp_path, *options)
     assert process.stdout is not None
-    assert "listens on" in process.stdout.readline()
+    assert first in process.stdout.readline()
     assert len(bots_in(tmp_path)) == 1
 
     process.send_signal(how)

@@ -67,9 +67,12 @@ def choices(of: Control) -> str:
     return ", ".join(each["value"] for each in offered(of.element))
 
 
-def control(source: Message | View, named: str) -> Control:
-    """The one control with that action id or label. Raises ``CannotDo`` for none or several."""
-    there = controls(source)
+def control(source: Message | View, named: str, block: str = "") -> Control:
+    """The one control with that action id or label, in that block where one is named.
+
+    Raises ``CannotDo`` for none or several.
+    """
+    there = [each for each in controls(source) if block in {"", each.block["block_id"]}]
     exact = [each for each in there if each.action_id == named]
     labelled = [each for each in there if _bare(each.label) == _bare(named)]
     found = exact or labelled

@@ -153,6 +153,22 @@ def mention(workspace: State, member: Member, message: Message) -> Request:
     return event(workspace, member, content)
 
 
+def direct_message(workspace: State, member: Member, message: Message) -> Request:
+    """Somebody wrote to the app in their direct messages."""
+    content: dict[str, Any] = {
+        "type": "message",
+        "channel_type": "im",
+        "user": member.id,
+        "text": message.text,
+        "ts": message.ts,
+        "channel": message.channel,
+        "team": member.team,
+    }
+    if message.thread_ts:
+        content["thread_ts"] = message.thread_ts
+    return event(workspace, member, content)
+
+
 def home_opened(workspace: State, member: Member) -> Request:
     """Somebody opened the app's home tab."""
     content = {

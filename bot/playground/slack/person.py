@@ -86,16 +86,26 @@ class Person:
         self.workspace.put(message)
         return message
 
+    def write(self, text: str, thread_ts: str | None = None) -> Did:
+        """Write to the app in the direct messages with it."""
+        where = self.workspace.direct(self.id)
+        message = self.say(where.id, text, thread_ts)
+        request = payloads.direct_message(self.workspace, self.member, message)
+        return _acknowledged(self, deliver(self.workspace, request), where)
+
     def click(
         self,
         source: Message | View,
         button: str,
         *,
+        block: str = "",
         option: str | Sequence[str] | None = None,
         as_seen: bool = False,
         posting: Posting | None = None,
     ) -> Did:
         """Press a button, by action id or label, or choose an ``option`` of a menu.
+
+        ``block`` says in which block, where several have such a one.
 
         What is there now counts; ``as_seen`` clicks on ``source`` as it was, as a client does
         whose screen is not fresh. Raises ``CannotDo`` where there is no such button.
@@ -103,7 +113,7 @@ class Person:
         current = source if as_seen else self._now(source)
         if isinstance(current, Message) and not self._sees(current):
             raise CannotDo(f"{self.name} does not see that message")
-        pressed = forms.control(current, button)
+        pressed = forms.control(current, button, block)
         request = payloads.block_action(
             self.workspace, self.member, current, forms.action(pressed, option)
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -82,6 +83,7 @@ class State:
     _faults: list[Fault] = field(default_factory=list)
     _last_ts: int = 0
     _numbered: int = 0
+    _changes: int = 0
     _changed: threading.Condition = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -172,14 +174,14 @@ class State:
             else:
                 kept = [each for each in self._ephemerals if each.ts != message.ts]
                 self._ephemerals = sorted([*kept, message], key=lambda each: each.ts)
-            self._changed.notify_all()
+            self._touch()
 
     def remove(self, message: Message) -> None:
         """Delete a message, as its author or an admin would."""
         with self._changed:
             self._messages.pop((message.channel, message.ts), None)
             self._ephemerals = [each for each in self._ephemerals if each.ts != message.ts]
-            self._changed.notify_all()
+            self._touch()
 
     def find(self, channel: str, ts: str) -> Message | None:
         """One message as it stands now."""
@@ -205,11 +207,27 @@ class State:
             inside = [each for each in self._messages.values() if each.channel == found.id]
         return sorted(inside, key=lambda each: each.ts)
 
+    def replies(self, channel: str | Channel) -> Counter[str]:
+        """How many replies the channel's messages have, by the first one's ``ts``."""
+        inside = self._in(channel)
+        return Counter(each.thread_ts for each in inside if each.thread_ts not in {None, each.ts})
+
     def ephemerals(self, person: str) -> list[Message]:
         """What only that person was shown, oldest first."""
         member = self.member(person)
         with self.lock:
             return [each for each in self._ephemerals if each.seen_by == member.id]
+
+    def changed_since(self, seen: int, timeout: float) -> int:
+        """Wait for a change beyond the ``seen``-th, at most ``timeout`` seconds; how many by now."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._changes > seen, timeout)
+            return self._changes
+
+    def _touch(self) -> None:
+        """Call with the lock held: somebody may be waiting for news."""
+        self._changes += 1
+        self._changed.notify_all()
 
     def until(self, true: Callable[[], Any], timeout: float, what: str) -> Any:
         """Wait until ``true()`` gives something truthy, looking again at every change.
@@ -240,7 +258,7 @@ class State:
         )
         with self._changed:
             self._views[identity] = view
-            self._changed.notify_all()
+            self._touch()
         return view
 
     def change(self, view: View, content: Mapping[str, Any]) -> View:
@@ -248,7 +266,7 @@ class State:
         changed = replace(view, content=dict(content), hash=self._new_hash())
         with self._changed:
             self._views[view.id] = changed
-            self._changed.notify_all()
+            self._touch()
         return changed
 
     def close_view(self, view: View, *, all_of_them: bool = False) -> None:
@@ -257,7 +275,7 @@ class State:
             for each in list(self._views.values()):
                 if each.id == view.id or (all_of_them and each.root == view.root):
                     del self._views[each.id]
-            self._changed.notify_all()
+            self._touch()
 
     def view(self, identity: str = "", external_id: str = "") -> View | None:
         """An open view by its id or the app's own id of it."""

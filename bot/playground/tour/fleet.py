@@ -7,7 +7,7 @@ from pathlib import Path
 from bot.playground.aws.blueprints import ACCOUNT, REGION
 from bot.playground.aws.records import Behaviour, Image
 from bot.playground.aws.world import World
-from bot.playground.slack.crew import DEPLOYMENTS, RELEASE_CAPTAINS
+from bot.playground.slack.crew import DEPLOYMENTS, IRIS, RELEASE_CAPTAINS
 
 SERVICES = ("backend", "analytics", "frontend")
 ENVIRONMENTS = ("staging", "production")
@@ -30,6 +30,7 @@ policies:
     deployers: {{everyone: true}}
     approvers: {{groups: [{captains}]}}
     approvals: 2
+    incident_responders: {{users: [{responder}]}}
     hold_after_rollback: 24h
 services:
 """
@@ -47,7 +48,7 @@ _TARGET = """\
 
 def catalog() -> str:
     """The catalog as YAML."""
-    parts = [_HEAD.format(channel=DEPLOYMENTS, captains=RELEASE_CAPTAINS)]
+    parts = [_HEAD.format(channel=DEPLOYMENTS, captains=RELEASE_CAPTAINS, responder=IRIS)]
     parts += [_SERVICE.format(name=name, account=ACCOUNT, region=REGION) for name in SERVICES]
     parts.append("targets:\n")
     parts += [

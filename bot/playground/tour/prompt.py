@@ -18,7 +18,7 @@ from bot.playground.tour.fleet import BROKEN, NEW, OLD
 from bot.playground.tour.stage import Stage
 
 HELP = f"""\
-You are in #deployments, as alice. Images: {OLD} runs, {NEW} is good, {BROKEN} crashes.
+You are in #deploys, as alice. Images: {OLD} runs, {NEW} is good, {BROKEN} crashes.
   /deploy backend staging       any command of the bot; /deploy help lists them
   @bob                          go on as bob (also @alice, @carol, @dave; gus is a guest, and
                                 sven is of another company)

@@ -51,7 +51,7 @@ class Scene:
             self.screen.message(said)
         made = self.wait(
             lambda: [each for each in self._cards() if each not in before],
-            f"a card in #deployments for {name} {text}",
+            f"a card in #deploys for {name} {text}",
         )
         return str(made[0])
 

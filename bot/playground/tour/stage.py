@@ -23,7 +23,6 @@ SPEED = 20.0
 class Stage:
     """A context manager: entering it sets everything up, leaving it leaves nothing behind."""
 
-    port: int | None = None
     keep: bool = False
     folder: Path = field(init=False)
     slack: Workspace = field(init=False)
@@ -33,8 +32,8 @@ class Stage:
     set_up: bool = field(default=False, init=False)
 
     def __enter__(self) -> Self:
-        """Set up. ``BotFailed`` where the port is taken or the bot does not get ready."""
-        port = free_port(self.port)
+        """Set up. ``BotFailed`` where the bot does not get ready."""
+        port = free_port(None)
         self.set_up = True
         self.folder = Path(tempfile.mkdtemp(prefix="quarterdeck-demo-"))
         self.slack, self.aws = Workspace(), World(speed=SPEED)
@@ -55,6 +54,11 @@ class Stage:
         self.slack.connect(f"{self.bot.url}/slack/events")
         self.ready_after = self.bot.start()
 
+    @property
+    def database_url(self) -> str:
+        """The bot's database."""
+        return f"sqlite:///{self.folder / 'quarterdeck.db'}"
+
     def _environment(self, port: int) -> dict[str, str]:
         secrets = self.slack.secrets
         return {
@@ -62,7 +66,7 @@ class Stage:
             "SLACK_SIGNING_SECRET": secrets.signing,
             "SLACK_API_URL": self.slack.api_url,
             "QUARTERDECK_CATALOG": str(write_catalog(self.folder)),
-            "DATABASE_URL": f"sqlite:///{self.folder / 'quarterdeck.db'}",
+            "DATABASE_URL": self.database_url,
             "HOST": "127.0.0.1",
             "PORT": str(port),
             "AWS_ENDPOINT_URL": self.aws.serve(),

@@ -95,7 +95,7 @@ def test_a_card_is_drawn_whole() -> None:
     reply = message("ECS said: *fine*", thread_ts="1700000000.000001")
     screen.message(message("fallback", blocks=CARD), [reply])
     drawn = paper.getvalue()
-    for words in ("quarterdeck APP", "#deployments", "backend-staging-1: succeeded", "@alice"):
+    for words in ("quarterdeck APP", "#deploys", "backend-staging-1: succeeded", "@alice"):
         assert words in drawn
     assert "[ Approve ]" in drawn
     assert "↳" in drawn
