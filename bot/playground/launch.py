@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -54,18 +54,17 @@ def demo(way: Way, *, keep: bool, port: int, browse: bool) -> int:
     """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without UTF-8 still shows the story
+    ways: dict[Way, Callable[[Stage], int]] = {
+        Way.PAGE: lambda stage: _show(stage, port, browse=browse),
+        Way.TERMINAL: _talk,
+        Way.TOUR: _play,
+    }
     stage = Stage(keep=keep)
     try:
         if way is Way.PAGE:
             free_port(port)  # before anything is set up
         with _orderly_end(), stage:
-            match way:
-                case Way.PAGE:
-                    return _show(stage, port, browse=browse)
-                case Way.TERMINAL:
-                    return _talk(stage)
-                case Way.TOUR:
-                    return _play(stage)
+            return ways[way](stage)
     except BotFailed as failed:
         return _impossible(str(failed))
     except OSError as fault:

@@ -103,7 +103,7 @@ class TestPosting:
         ("args", "error"),
         [
             ({"channel": "C0NOWHERE", "text": "x"}, "channel_not_found"),
-            ({"channel": "deployments", "text": "x"}, "channel_not_found"),
+            ({"channel": "deploys", "text": "x"}, "channel_not_found"),
             ({"channel": GENERAL, "text": "x"}, "not_in_channel"),
             ({"channel": DEPLOYMENTS}, "no_text"),
             ({"channel": DEPLOYMENTS, "text": ""}, "no_text"),
@@ -148,7 +148,7 @@ class TestPosting:
         assert world.workspace.messages(DEPLOYMENTS)[0].blocks[0]["type"] == "divider"
 
     def test_an_archived_channel(self, world: SlackWorld) -> None:
-        world.workspace.channel("deployments").archived = True
+        world.workspace.channel("deploys").archived = True
         assert (
             refusal(world.client.chat_postMessage, channel=DEPLOYMENTS, text="x") == "is_archived"
         )
@@ -216,7 +216,7 @@ class TestUpdating:
         assert refusal(world.client.chat_update, **args) == error
 
     def test_somebody_elses(self, world: SlackWorld) -> None:
-        ts = world.person("alice").say("deployments", "mine").ts
+        ts = world.person("alice").say("deploys", "mine").ts
         update, delete = world.client.chat_update, world.client.chat_delete
         assert refusal(update, channel=DEPLOYMENTS, ts=ts, text="x") == "cant_update_message"
         assert refusal(delete, channel=DEPLOYMENTS, ts=ts) == "cant_delete_message"
@@ -236,7 +236,7 @@ class TestUpdating:
 
     def test_an_archived_channel(self, world: SlackWorld) -> None:
         ts = post(world)
-        world.workspace.channel("deployments").archived = True
+        world.workspace.channel("deploys").archived = True
         update = world.client.chat_update
         assert refusal(update, channel=DEPLOYMENTS, ts=ts, text="x") == "is_archived"
 

@@ -179,9 +179,9 @@ class TestCommands:
     def test_only_where_the_person_is_and_can_write(self, world: SlackWorld, app: BareApp) -> None:
         with pytest.raises(CannotDo, match="sven is not in #general"):
             world.person("sven").command("/deploy", channel="general")
-        world.workspace.channel("deployments").archived = True
+        world.workspace.channel("deploys").archived = True
         with pytest.raises(CannotDo, match="archived"):
-            world.person("alice").command("/deploy", channel="deployments")
+            world.person("alice").command("/deploy", channel="deploys")
         assert app.requests == []
 
     def test_the_same_request_again(self, world: SlackWorld, app: BareApp) -> None:
@@ -432,7 +432,7 @@ class TestModals:
 
 class TestEvents:
     def test_a_mention(self, world: SlackWorld, app: BareApp) -> None:
-        world.person("alice").mention("deployments", "deploy backend staging")
+        world.person("alice").mention("deploys", "deploy backend staging")
 
         body = json.loads(app.requests[-1][1])
         assert body["type"] == "event_callback"
@@ -442,11 +442,11 @@ class TestEvents:
 
     def test_a_mention_in_a_thread(self, world: SlackWorld, app: BareApp) -> None:
         card = post_card(world)
-        world.person("alice").mention("deployments", "status", card.ts)
+        world.person("alice").mention("deploys", "status", card.ts)
         assert json.loads(app.requests[-1][1])["event"]["thread_ts"] == card.ts
 
     def test_a_retry_is_the_same_event(self, world: SlackWorld, app: BareApp) -> None:
-        did = world.person("alice").mention("deployments", "status")
+        did = world.person("alice").mention("deploys", "status")
         world.workspace.redeliver(did.request, retry=2)
         assert app.requests[0][1] == app.requests[1][1]
         assert header_of(app, "X-Slack-Retry-Num") == "2"

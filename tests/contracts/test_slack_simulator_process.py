@@ -49,7 +49,7 @@ def test_a_person_acts_over_http(world: SlackWorld) -> None:
 def test_the_workspace_can_be_looked_at(world: SlackWorld) -> None:
     url = world.workspace.url
     world.client.chat_postMessage(channel=DEPLOYMENTS, text="hello")
-    assert [each["text"] for each in look(url, "messages", channel="deployments")] == ["hello"]
+    assert [each["text"] for each in look(url, "messages", channel="deploys")] == ["hello"]
     assert ALICE in {each["id"] for each in look(url, "people")}
     calls = look(url, "calls", method="chat.postMessage")
     assert [each["answer"]["ok"] for each in calls] == [True]
@@ -115,7 +115,7 @@ def test_socket_mode_with_slacks_own_client(world: SlackWorld) -> None:
         world.workspace.until(lambda: sockets.connected, 5, "a socket")
         did = world.person("alice").command("/deploy", "backend staging")
         assert (did.error, [each.text for each in did.said]) == ("", ["You said backend staging."])
-        assert world.person("alice").mention("deployments", "hello").error == ""
+        assert world.person("alice").mention("deploys", "hello").error == ""
         assert heard.wait(5)
     finally:
         handler.client.close()

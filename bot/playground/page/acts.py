@@ -73,10 +73,8 @@ class Acts:
         if name not in self.slashes:
             return {"note": f"{name} is not a valid command. In Slack they are installed by apps."}
         if thread is not None:
-            hint = f"Write {MENTION} {name.removeprefix('/')} {rest} here instead.".replace(
-                "  ", " "
-            )
-            return {"note": f"{name} is not supported in threads. {hint}"}
+            instead = " ".join([MENTION, name.removeprefix("/"), *rest.split()])
+            return {"note": f"{name} is not supported in threads. Write {instead} instead."}
         return told(person.command(name, rest.strip(), channel=where), what=name)
 
     def _click(self, person: Person, asked: Mapping[str, Any]) -> Did:
@@ -84,8 +82,7 @@ class Acts:
         chosen = [str(each) for each in option] if isinstance(option, list) else option
         return person.click(
             self._source(asked),
-            str(asked.get("action", "")),
-            block=str(asked.get("block", "")),
+            (str(asked.get("block", "")), str(asked.get("action", ""))),
             option=chosen if isinstance(chosen, list) or chosen is None else str(chosen),
         )
 
@@ -108,7 +105,7 @@ class Acts:
 def _filled(asked: Mapping[str, Any]) -> dict[str, str | list[str]]:
     values = asked.get("values")
     if not isinstance(values, dict):
-        raise ValueError("The fields of a form are an object.")
+        raise CannotDo("the fields of a form are an object")
     return {
         str(name): [str(each) for each in value] if isinstance(value, list) else str(value)
         for name, value in values.items()

@@ -19,6 +19,7 @@ from bot.playground.page.templating import draw
 from bot.playground.page.trail import Verified, draw_trail
 from bot.playground.page.world import draw_services
 from bot.playground.slack.crew import DEPLOYMENTS
+from bot.playground.slack.refusal import CannotDo
 from bot.playground.tour.stage import Stage
 from bot.settings.clock import SystemClock
 from bot.store.database import Database
@@ -78,7 +79,7 @@ def completions() -> list[dict[str, str]]:
 def _lever(asked: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
     arguments = asked.get("arguments")
     if not isinstance(arguments, dict):
-        raise ValueError("The arguments of a lever are an object.")
+        raise CannotDo("the arguments of a lever are an object")
     return str(asked.get("lever", "")), {str(k): str(v) for k, v in arguments.items()}
 
 

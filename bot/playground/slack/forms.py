@@ -12,6 +12,8 @@ from bot.playground.slack.elements import offered
 from bot.playground.slack.records import Message, View
 from bot.playground.slack.refusal import CannotDo
 
+#: A control by its action id or its label, or by its block's id and its action id.
+Named = str | tuple[str, str]
 Filled = Mapping[str, str | Sequence[str]]
 _EMOJI = re.compile(r":[a-z0-9_+-]+:|[^\w\s.,!?…()\[\]/→-]+")
 _MANY = {"multi_static_select": "initial_options", "checkboxes": "initial_options"}
@@ -67,11 +69,9 @@ def choices(of: Control) -> str:
     return ", ".join(each["value"] for each in offered(of.element))
 
 
-def control(source: Message | View, named: str, block: str = "") -> Control:
-    """The one control with that action id or label, in that block where one is named.
-
-    Raises ``CannotDo`` for none or several.
-    """
+def control(source: Message | View, named: Named) -> Control:
+    """The one control of that name. Raises ``CannotDo`` for none or several."""
+    block, named = named if isinstance(named, tuple) else ("", named)
     there = [each for each in controls(source) if block in {"", each.block["block_id"]}]
     exact = [each for each in there if each.action_id == named]
     labelled = [each for each in there if _bare(each.label) == _bare(named)]

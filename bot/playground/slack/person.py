@@ -96,16 +96,13 @@ class Person:
     def click(
         self,
         source: Message | View,
-        button: str,
+        button: forms.Named,
         *,
-        block: str = "",
         option: str | Sequence[str] | None = None,
         as_seen: bool = False,
         posting: Posting | None = None,
     ) -> Did:
-        """Press a button, by action id or label, or choose an ``option`` of a menu.
-
-        ``block`` says in which block, where several have such a one.
+        """Press a button, or choose an ``option`` of a menu.
 
         What is there now counts; ``as_seen`` clicks on ``source`` as it was, as a client does
         whose screen is not fresh. Raises ``CannotDo`` where there is no such button.
@@ -113,7 +110,7 @@ class Person:
         current = source if as_seen else self._now(source)
         if isinstance(current, Message) and not self._sees(current):
             raise CannotDo(f"{self.name} does not see that message")
-        pressed = forms.control(current, button, block)
+        pressed = forms.control(current, button)
         request = payloads.block_action(
             self.workspace, self.member, current, forms.action(pressed, option)
         )

@@ -219,7 +219,7 @@ class State:
             return [each for each in self._ephemerals if each.seen_by == member.id]
 
     def changed_since(self, seen: int, timeout: float) -> int:
-        """Wait for a change beyond the ``seen``-th, at most ``timeout`` seconds; how many by now."""
+        """Wait for a change after the ``seen``-th, ``timeout`` seconds at most; how many by now."""
         with self._changed:
             self._changed.wait_for(lambda: self._changes > seen, timeout)
             return self._changes

@@ -34,7 +34,8 @@ def free_port(wanted: int | None) -> int:
         except (OSError, OverflowError) as taken:
             why = str(taken).rstrip(".")
             raise BotFailed(
-                f"Port {wanted} cannot be used: {why}. Another demo may be running there; choose another --port (0 is any free one)."
+                f"Port {wanted} cannot be used: {why}. Another demo may be running there; choose "
+                "another --port (0 is any free one)."
             ) from None
         return int(probe.getsockname()[1])
 
