@@ -14,7 +14,9 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from bot.playground.terminal.mrkdwn import Names, emoji, rich_text
+from bot.playground.emoji import with_emoji
+from bot.playground.markup import of_rich_text
+from bot.playground.terminal.mrkdwn import Names, drawn, named_in, rich_text
 
 Block = dict[str, Any]
 _QUIET = Style(dim=True)
@@ -65,10 +67,7 @@ class Painter:
         if element["type"] == "mrkdwn":
             return rich_text(element["text"], self.names)
         plain: str = element["text"]
-        if element.get("emoji", True):
-            parts = plain.split(":")
-            plain = plain if len(parts) < 3 else rich_text(plain, {}).plain  # noqa: PLR2004
-        return Text(plain)
+        return Text(with_emoji(plain) if element.get("emoji", True) else plain)
 
     def _header(self, block: Block) -> Iterator[RenderableType]:
         line = self.text(block["text"])
@@ -132,27 +131,5 @@ class Painter:
             bullet = "• " if part["type"] == "rich_text_list" else ""
             inner = part["elements"] if bullet else [part]
             for section in inner:
-                yield Text(bullet).append_text(self._inline(section["elements"]))
-
-    def _inline(self, elements: list[dict[str, Any]]) -> Text:
-        line = Text()
-        for each in elements:
-            style = Style(**{k: v for k, v in each.get("style", {}).items() if k != "code"})
-            line.append(self._inline_words(each), style=style)
-        return line
-
-    def _inline_words(self, each: dict[str, Any]) -> str:
-        match each["type"]:
-            case "text":
-                return str(each["text"])
-            case "link":
-                return str(each.get("text") or each["url"])
-            case "emoji":
-                return emoji(each["name"])
-            case "date":
-                return str(each.get("fallback", each["timestamp"]))
-            case "broadcast":
-                return f"@{each['range']}"
-            case kind:
-                identity = each[f"{kind}_id"]
-                return f"@{self.names.get(identity, identity)}"
+                inline = (of_rich_text(each, named_in(self.names)) for each in section["elements"])
+                yield Text(bullet).append_text(drawn(inline))
