@@ -76,7 +76,8 @@ class Levers:
 
     def draw(self) -> Markup:
         """All of them in one piece."""
-        return Markup("\n").join(html for _, html in self.elements())
+        inside = Markup("\n").join(html for _, html in self.elements())
+        return Markup('<div class="w-levers">{}</div>').format(inside)
 
     def close(self) -> None:
         """Let go of the database, and of a bot that is only being started."""
