@@ -91,7 +91,7 @@ class Restart:
 
     def abandon(self) -> None:
         """Kill the bot, also one that is only being started; returns when nothing is left of it."""
-        self._unwanted = True
+        self._unwanted, self.failure = True, ""
         self._bot.kill()
         while self._thread is not None and self._thread.is_alive():
             self._bot.kill()
