@@ -31,6 +31,7 @@ NAMES = {"U1": "alice", "S1": "captains", "C1": "general"}
         (":rocket: :nonsense_name:", "🚀 :nonsense_name:"),
         ("```\ncode *as is*\n```", "code *as is*"),
         ("<!date^no^{time}|later>", "later"),
+        ("> said\nheard", "▏ said\nheard"),
     ],
 )
 def test_mrkdwn_reads_as_in_slack(source: str, drawn: str) -> None:
