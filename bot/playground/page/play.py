@@ -17,7 +17,7 @@ from bot.playground.page.scene import Painter
 from bot.playground.page.server import Content, PageServer
 from bot.playground.page.templating import draw
 from bot.playground.page.trail import Verified, draw_trail
-from bot.playground.page.world import draw_services
+from bot.playground.page.world import draw_legend, draw_services
 from bot.playground.slack.crew import DEPLOYMENTS
 from bot.playground.slack.refusal import CannotDo
 from bot.playground.tour.stage import Stage
@@ -34,8 +34,8 @@ def page(stage: Stage, port: int) -> Iterator[str]:
 
     def beside() -> Scene:
         return {
-            "services": draw_services(stage.aws),
-            "levers": [("levers-all", levers.draw())],
+            "services": [*draw_services(stage.aws), ("world-legend", draw_legend())],
+            "levers": levers.elements(),
             "trail": [("trail-all", draw_trail(database, verified))],
         }
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 
 _ENVIRONMENT: Final = Environment(
     loader=PackageLoader("bot.playground.page"),
@@ -19,3 +20,8 @@ _ENVIRONMENT: Final = Environment(
 def template(name: str) -> Template:
     """The template of that file name in ``templates/``."""
     return _ENVIRONMENT.get_template(name)
+
+
+def draw(name: str, /, **context: Any) -> Markup:
+    """That template, drawn."""
+    return Markup(template(name).render(**context))  # noqa: S704 - the environment escapes

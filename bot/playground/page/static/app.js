@@ -311,6 +311,7 @@ function lever(element, extra) {
 // --- Listeners ----------------------------------------------------------------------------------
 
 document.addEventListener("click", (event) => {
+  for (const menu of $$("details.bk-overflow[open]")) if (!menu.contains(event.target)) menu.removeAttribute("open");
   const at = (selector) => event.target.closest(selector);
   let found;
   if ((found = at("[data-go]"))) go(found.dataset.go);
@@ -351,6 +352,15 @@ document.addEventListener("submit", (event) => {
   else if (form.id === "answer") send($("#answer-text"), place.thread);
   else if (form.dataset.lever) lever(form, Object.fromEntries(new FormData(form)));
   else if (form.dataset.view) submit(form);
+});
+
+// Several options are chosen by a click each, as in Slack, and not with a key held down.
+document.addEventListener("mousedown", (event) => {
+  const option = event.target.closest("select[multiple] option");
+  if (!option) return;
+  event.preventDefault();
+  option.selected = !option.selected;
+  option.parentElement.dispatchEvent(new Event("change", { bubbles: true }));
 });
 
 document.addEventListener("keydown", (event) => {
