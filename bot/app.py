@@ -107,6 +107,7 @@ class Bot:
         self._stack = ExitStack()
         self._clock = SystemClock()
         self._groups = LateGroups()
+        self._owed = Event()  # set with each card that is asked for, so that it goes out at once
         self._outside = connect(self._settings)
         self._wrong: Callable[[], tuple[str, ...]] = lambda: ("The bot is starting.",)
         self._troubles: list[Callable[[], str]] = []
@@ -119,7 +120,7 @@ class Bot:
         self._stack.callback(engine.dispose)
         replica = self._identify(engine)
         upgrade(engine)
-        database = Database(engine, self._clock)
+        database = Database(engine, self._clock, self._owed.set)
         parts = Parts(
             database,
             self._outside.registry,
@@ -210,7 +211,7 @@ class Bot:
             self._clock,
             parts.replica,
         )
-        courier = Courier(deliverer, make_way=parts.courtesy.make_way)
+        courier = Courier(deliverer, self._owed, make_way=parts.courtesy.make_way)
         courier.start()
         self._stack.callback(courier.stop)
         return courier

@@ -18,14 +18,17 @@ BROKEN = 2.0  # seconds after a look that failed
 
 
 class Courier:
-    """Delivers until stopped; ``wake`` makes it look at once.
+    """Delivers until stopped; setting ``woken`` makes it look at once.
 
-    ``make_way`` comes before each message: people who wait for an answer go first.
+    It looks by itself every ``idle`` seconds too, for what other replicas put into the outbox and
+    for what was put off. ``make_way`` comes before each message: people who wait for an answer go
+    first.
     """
 
     def __init__(
         self,
         deliverer: Deliverer,
+        woken: Event,
         idle: float = IDLE,
         make_way: Callable[[], object] = lambda: None,
     ) -> None:
@@ -33,17 +36,13 @@ class Courier:
         self._idle = idle
         self._make_way = make_way
         self._here = InlineExecutor()
-        self._woken = Event()
+        self._woken = woken
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="outbox", daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
-
-    def wake(self) -> None:
-        """Something is due now."""
-        self._woken.set()
 
     def stop(self, timeout: float = 15.0) -> None:
         """Finish the message at hand and end; what is due stays in the outbox."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -36,11 +36,17 @@ class DatabaseTransaction:
 
 
 class Database:
-    """Safe to share between threads; each transaction has a connection of its own."""
+    """Safe to share between threads; each transaction has a connection of its own.
 
-    def __init__(self, engine: sa.Engine, clock: Clock) -> None:
+    ``owed`` is called after each transaction that left something in the outbox.
+    """
+
+    def __init__(
+        self, engine: sa.Engine, clock: Clock, owed: Callable[[], object] = lambda: None
+    ) -> None:
         self._engine = engine
         self._clock = clock
+        self._owed = owed
         self._client = engine_client(engine)
         self._chaining = Turnstile()
 
@@ -59,6 +65,8 @@ class Database:
                 transaction.audit.flush()
         finally:
             turn.give()
+        if transaction.outbox.asked:
+            self._owed()
 
     @contextmanager
     def read(self) -> Iterator[DatabaseTransaction]:

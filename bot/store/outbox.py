@@ -41,10 +41,11 @@ _THREAD = Prepared(outbox, lambda row: row.values(channel=_CHANNEL).on_conflict_
 
 
 class OutboxTable:
-    """``Outbox`` over one transaction."""
+    """``Outbox`` over one transaction. ``asked`` says whether it owes more than before."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self.asked = False
 
     def card(self, deployment_id: str) -> None:
         """See ``Outbox.card``: asked for many times, it is one row whose wanted state grows.
@@ -52,11 +53,13 @@ class OutboxTable:
         What was put off while it changed is due at once when it has come to its end.
         """
         _CARD.run(self._connection, _new(deployment_id, CARD, "", broadcast=False))
+        self.asked = True
 
     def thread(self, deployment_id: str, key: str, text: str, *, broadcast: bool = False) -> None:
         """See ``Outbox.thread``."""
         row = _new(deployment_id, f"thread:{key}", text[:LONGEST], broadcast=broadcast)
         _THREAD.run(self._connection, row)
+        self.asked = True
 
     def owed(self) -> int:
         """See ``Outbox.owed``."""

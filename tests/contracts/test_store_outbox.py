@@ -29,6 +29,12 @@ def ask_card(database: Database, deployment_id: str = ID) -> None:
         tx.outbox.card(deployment_id)
 
 
+def ask_in_vain(database: Database) -> None:
+    with database.begin() as tx:
+        tx.outbox.card(ID)
+        raise ValueError("Somebody changed their mind.")
+
+
 def ask_thread(database: Database, key: str, text: str = "hello", *, loud: bool = False) -> None:
     with database.begin() as tx:
         tx.outbox.thread(ID, key, text, broadcast=loud)
@@ -44,6 +50,22 @@ def test_a_card_goes_to_where_it_was_asked_for(database: Database, deliveries: D
     (card,) = claim(deliveries)
     assert (card.deployment_id, card.key, card.channel) == (ID, "card", "C0DEPLOYS")
     assert (card.ts, card.thread_ts, card.attempted_at, card.attempts) == (None, None, None, 0)
+
+
+def test_who_delivers_is_told_once_it_is_stored(
+    engine: sa.Engine, clock: FakeClock, deliveries: Deliveries
+) -> None:
+    found: list[int] = []
+    database = Database(engine, clock, lambda: found.append(len(claim(deliveries))))
+    stored(database, a_deployment())
+    assert found == []  # nothing was asked for
+    with pytest.raises(ValueError, match="changed"):
+        ask_in_vain(database)
+    assert found == []  # nothing was stored
+    ask_card(database)
+    assert found == [1]
+    ask_thread(database, "approved")
+    assert len(found) == 2
 
 
 def test_many_asks_become_one_update(database: Database, deliveries: Deliveries) -> None:

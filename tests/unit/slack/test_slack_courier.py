@@ -23,13 +23,14 @@ def test_a_woken_courier_delivers_at_once_and_stops() -> None:
         return found
 
     object.__setattr__(outbox.deliveries, "claim", noting)
-    courier = Courier(outbox.deliverer, idle=3600)
+    woken = Event()
+    courier = Courier(outbox.deliverer, woken, idle=3600)
     assert courier.trouble() == ""
     courier.start()
     assert looked.wait(30)
     looked.clear()
     outbox.owe_card()
-    courier.wake()
+    woken.set()
     assert looked.wait(30)
     assert len(outbox.messenger.in_channel("C1")) == 1
     courier.stop()
@@ -45,7 +46,7 @@ def test_it_makes_way_before_each_message() -> None:
         asked.set()
         assert made_way.wait(30)
 
-    courier = Courier(outbox.deliverer, idle=3600, make_way=make_way)
+    courier = Courier(outbox.deliverer, Event(), idle=3600, make_way=make_way)
     courier.start()
     assert asked.wait(30)
     assert outbox.messenger.in_channel("C1") == []
@@ -58,7 +59,7 @@ def test_a_lost_database_does_not_end_the_courier() -> None:
     outbox = Outbox()
     outbox.owe_card()
     outbox.deliveries.fault = Unreachable("The database does not answer.")
-    courier = Courier(outbox.deliverer, idle=0.01)
+    courier = Courier(outbox.deliverer, Event(), idle=0.01)
     assert courier._look() > 0
     outbox.deliveries.fault = None
     assert courier._look() == 0
