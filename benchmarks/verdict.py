@@ -37,6 +37,12 @@ def at_most(measure: str, ours: float, reference: float, unit: str, most: float)
     return Verdict(measure, *named, ratio, f"ratio <= {most:.2g}", ratio <= most)
 
 
+def share(measure: str, ours: float, reference: float, unit: str) -> Verdict:
+    """A part of something else: good to know, and nothing is asked of it."""
+    named = (f"{ours:.1f} {unit}", f"{reference:.1f} {unit}")
+    return Verdict(measure, *named, ours / reference, "", ok=True)
+
+
 def below(measure: str, ours: float, unit: str, limit: float) -> Verdict:
     """Ours must be below a fixed limit."""
     return Verdict(measure, f"{ours:.3g} {unit}", "", None, f"< {limit:g} {unit}", ours < limit)
