@@ -183,10 +183,9 @@ function showModal(container) {
   const open = container.children.length > 0;
   const showing = container.dataset.open === "true";
   container.dataset.open = String(open);
-  if (open && !showing) {
-    before = document.activeElement;
-    ($("input, textarea, select", container) || $("button", container))?.focus();
-  }
+  if (open && !showing) before = document.activeElement;
+  // Also where the form took the place of another: what had the focus is gone with that.
+  if (open && !container.contains(document.activeElement)) ($("input, textarea, select", container) || $("button", container))?.focus();
   if (!open && showing) before?.focus?.();
 }
 
@@ -208,7 +207,11 @@ function filled(form) {
 
 async function submit(form) {
   for (const complaint of $$(".bk-error", form)) complaint.hidden = true;
-  const answer = await act("submit", { view: form.dataset.view, values: filled(form) }, $("button[type=submit]", form));
+  const values = filled(form);
+  const missing = $$("[data-input]", form).filter((block) => $("[required]", block) && !values[block.dataset.input]?.length);
+  for (const block of missing.reverse()) complain(form, block.dataset.input, "Please complete this required field.");
+  if (missing.length) return;
+  const answer = await act("submit", { view: form.dataset.view, values }, $("button[type=submit]", form));
   for (const [block, text] of Object.entries(answer.errors || {})) complain(form, block, text);
   if (answer.note) complain(form, "", answer.note);
 }
