@@ -198,6 +198,34 @@ def test_a_service_name_is_taken_once(aws: Clients) -> None:
         )
 
 
+def test_creating_again_with_the_same_token_creates_nothing(world: World, aws: Clients) -> None:
+    world.register({"family": "other", "containerDefinitions": [{"name": "app", "image": "x"}]})
+    asked: dict[str, Any] = {
+        "cluster": "prod",
+        "serviceName": "other",
+        "taskDefinition": "other",
+        "desiredCount": 1,
+        "clientToken": "once",
+    }
+    first = aws.ecs.create_service(**asked)["service"]
+
+    assert aws.ecs.create_service(**asked)["service"]["serviceArn"] == first["serviceArn"]
+    assert len(world.service("prod", "other").history) == 1
+    for change in ({"clientToken": "twice"}, {"desiredCount": 2}):
+        with pytest.raises(
+            aws.ecs.exceptions.InvalidParameterException, match="was not idempotent"
+        ):
+            aws.ecs.create_service(**{**asked, **change})
+
+
+@pytest.mark.parametrize("token", ["x" * 37, "with space", "é"])
+def test_a_token_has_up_to_36_visible_characters(aws: Clients, token: str) -> None:
+    with pytest.raises(aws.ecs.exceptions.InvalidParameterException, match="ClientToken"):
+        aws.ecs.create_service(
+            cluster="prod", serviceName="other", taskDefinition="backend", clientToken=token
+        )
+
+
 def test_tasks_are_listed_by_service_family_and_starter(world: World, aws: Clients) -> None:
     world.push("analytics", "v1")
     world.create_service("prod", "analytics", image="v1", desired=3)

@@ -220,7 +220,10 @@ class Stale:
 
 @dataclass(eq=False)
 class Service:
-    """A service. ``settings`` holds its other wire fields; ``deployments[0]`` is PRIMARY."""
+    """A service. ``settings`` holds its other wire fields; ``deployments[0]`` is PRIMARY.
+
+    ``asked`` is the request that created it, for a retry with the same ``clientToken``.
+    """
 
     arn: str
     name: str
@@ -239,6 +242,7 @@ class Service:
     hold_until: float = 0.0
     failure_rounds: int = 0
     stale: Stale | None = None
+    asked: Json = field(default_factory=dict)
 
     @property
     def primary(self) -> Deployment:

@@ -17,6 +17,7 @@ from bot.playground.aws.records import Cluster, Json, Service, Stale, TaskDefini
 
 MOST_SERVICES = 10
 MOST_CLUSTERS = 100
+LONGEST_TOKEN = 36
 WHOLE, USUAL_MAXIMUM = 100, 200  # percent of the desired count
 # A change of one of these starts a deployment; of any other setting, it does not.
 DEPLOYING = (
@@ -67,11 +68,12 @@ def describe_clusters(context: Context, request: Json) -> Json:
 
 @operation("ecs", "CreateService")
 def create_service(context: Context, request: Json) -> Json:
-    """A new service, whose first deployment starts at once."""
+    """A new service, whose first deployment starts at once; by the same ``clientToken``, once."""
     cluster = cluster_of(context.estate, request.get("cluster"))
     name = request["serviceName"]
+    _check_token(request)
     if name in cluster.services:
-        raise invalid("Creation of service was not idempotent.")
+        return {"service": render.service(_created_by(cluster.services[name], request))}
     if "taskDefinition" not in request:
         raise invalid("TaskDefinition cannot be null for the ECS deployment controller.")
     definition = _deployable(context, request["taskDefinition"])
@@ -101,12 +103,25 @@ def create_service(context: Context, request: Json) -> Json:
         settings=settings,
         desired=request.get("desiredCount", 1),
         created_at=context.stamp,
+        asked=request,
     )
     _check_configuration(service.configuration)
     cluster.services[name] = service
     context.estate.tags[service.arn] = request.get("tags", [])
     context.engine.deployments.begin(service, definition)
     return {"service": render.service(service)}
+
+
+def _check_token(request: Json) -> None:
+    token = request.get("clientToken", "")
+    if len(token) > LONGEST_TOKEN or not all("!" <= each <= "~" for each in token):
+        raise invalid("ClientToken must be up to 36 ASCII characters from 33 to 126.")
+
+
+def _created_by(service: Service, request: Json) -> Service:
+    if not request.get("clientToken") or request != service.asked:
+        raise invalid("Creation of service was not idempotent.")
+    return service
 
 
 @operation("ecs", "DescribeServices")
