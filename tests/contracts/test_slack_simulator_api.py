@@ -376,6 +376,26 @@ class TestRates:
             world.clock.advance(60)
             update(channel=DEPLOYMENTS, ts=ts, text="x")
 
+    @pytest.mark.parametrize(
+        ("method", "args", "a_minute"),
+        [
+            ("usergroups.list", {}, 20),
+            ("usergroups.users.list", {"usergroup": RELEASE_CAPTAINS}, 20),
+            ("conversations.history", {"channel": DEPLOYMENTS}, 50),
+            ("views.publish", {"user_id": ALICE, "view": {"type": "home", "blocks": []}}, 100),
+        ],
+    )
+    def test_each_method_has_the_tier_of_its_page(
+        self, method: str, args: Json, a_minute: int
+    ) -> None:
+        with slack_world(limited=True) as world:
+            for _ in range(a_minute):
+                world.client.api_call(method, json=args)
+            with pytest.raises(SlackApiError) as raised:
+                world.client.api_call(method, json=args)
+            assert raised.value.response["error"] == "ratelimited"
+            assert int(raised.value.response.headers["Retry-After"]) == 60
+
     def test_a_factor_loosens_all(self) -> None:
         with slack_world(limited=True) as world:
             world.workspace.limits.factor = 10

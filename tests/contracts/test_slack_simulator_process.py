@@ -13,8 +13,11 @@ import pytest
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk.errors import SlackApiError
+from slack_sdk.socket_mode import SocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.playground.slack.crew import ALICE, DEPLOYMENTS
+from bot.playground.slack.delivery import Posting
 from tests.fakes.slack_world import BareApp, SlackWorld, fetch, slack_world
 
 
@@ -119,3 +122,21 @@ def test_socket_mode_with_slacks_own_client(world: SlackWorld) -> None:
         assert heard.wait(5)
     finally:
         handler.client.close()
+
+
+def test_an_envelope_that_nobody_acknowledges_is_a_timeout(world: SlackWorld) -> None:
+    client = SocketModeClient(world.workspace.secrets.app_token)
+    client.web_client = world.client_with(world.workspace.secrets.app_token)
+    envelopes: list[SocketModeRequest] = []
+    client.socket_mode_request_listeners.append(lambda _, request: envelopes.append(request))
+    try:
+        client.connect()
+        world.workspace.until(lambda: world.workspace.sockets.connected, 5, "a socket")
+        did = world.person("alice").command("/deploy", posting=Posting(patience=0.5))
+    finally:
+        client.close()
+
+    assert did.error == "operation_timeout"
+    (envelope,) = envelopes
+    assert (envelope.type, envelope.accepts_response_payload) == ("slash_commands", True)
+    assert envelope.payload["command"] == "/deploy"
