@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -150,3 +151,37 @@ def test_each_failure_scenario_names_tests_that_exist() -> None:
         for number in range(first, last + 1):
             assert f"| {letter}{number} |" in told
     assert all(f"| E{number} |" in told for number in (15, 16, 17))
+
+
+def test_each_case_of_the_stand_ins_names_tests_that_exist() -> None:
+    told = (ROOT / "docs" / "stand-ins.md").read_text()
+    rows = [line for line in told.splitlines() if re.match(r"\| (?!case)[^-]", line)]
+    named = [re.findall(r"`(test_\w+\.py::[\w:]+)`", row) for row in rows]
+    assert len(rows) > 60
+    assert all(named), "each case names a test"
+    defined = {
+        name
+        for path in (ROOT / "tests" / "contracts").glob("test_*_simulator*.py")
+        for name in named_in(path)
+    }
+    assert {each for row in named for each in row} <= defined
+
+
+def named_in(path: Path) -> set[str]:
+    """Names as pytest gives them, without parameters."""
+    found = set()
+    for each in ast.parse(path.read_text()).body:
+        inside = each.body if isinstance(each, ast.ClassDef) else [each]
+        within = f"{each.name}::" if isinstance(each, ast.ClassDef) else ""
+        found |= {
+            f"{path.name}::{within}{test.name}"
+            for test in inside
+            if isinstance(test, ast.FunctionDef)
+        }
+    return found
+
+
+def test_each_link_of_the_stand_ins_leads_somewhere() -> None:
+    told = (ROOT / "docs" / "stand-ins.md").read_text()
+    used = set(re.findall(r"\]\[([\w-]+)\]", told))
+    assert used == set(re.findall(r"^\[([\w-]+)\]: https://\S+$", told, re.MULTILINE))
