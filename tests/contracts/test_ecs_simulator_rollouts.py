@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -380,13 +381,45 @@ def test_without_the_breaker_a_bad_rollout_is_in_progress_for_ever(
 ) -> None:
     backend = Backend(world, aws, breaker=False, rollback=False)
     backend.deploy("crashing")
-    world.advance(6 * 3600)
+    world.advance(2 * 3600)
 
     assert backend.states() == [("PRIMARY", "IN_PROGRESS"), ("ACTIVE", "COMPLETED")]
     assert backend.record()["status"] == "IN_PROGRESS"
     assert backend.record()["deploymentCircuitBreaker"]["status"] == "DISABLED"
     assert backend.shown()["deployments"][0]["failedTasks"] > 10
-    assert any("is unable to consistently start tasks" in text for text in backend.events())
+
+
+def launched_of(world: World, definition: str) -> int:
+    """How many tasks of a definition were launched so far, within the last hour."""
+    tasks = world.service("prod", "backend").tasks.values()
+    return sum(each.deployment.revision.task_definition.arn == definition for each in tasks)
+
+
+def test_tasks_that_never_run_are_started_less_and_less_often(world: World, aws: Clients) -> None:
+    backend = Backend(world, aws, desired=1, breaker=False, rollback=False)
+    arn = backend.deploy("unpullable")
+    launched: list[int] = []
+    for second in range(2400):
+        world.advance(1)
+        if launched_of(world, arn) > len(launched):
+            launched.append(second)
+    waits = [after - before for before, after in pairwise(launched)]
+
+    assert waits == sorted(waits)
+    assert waits[-1] > 10 * waits[0]
+    assert "is unable to consistently start tasks successfully." in "".join(backend.events())
+
+
+@pytest.mark.parametrize("image", ["crashing", "unhealthy"])
+def test_what_stops_after_it_ran_is_started_anew_at_once(
+    world: World, aws: Clients, image: str
+) -> None:
+    backend = Backend(world, aws, desired=1, breaker=False, rollback=False)
+    arn = backend.deploy(image)
+    world.advance(1800)
+
+    assert launched_of(world, arn) > 20
+    assert not any("unable to consistently" in text for text in backend.events())
 
 
 def test_the_breaker_without_rollback_stops_and_stays_failed(world: World, aws: Clients) -> None:
@@ -684,7 +717,7 @@ def test_targets_are_registered_behind_a_load_balancer(world: World, aws: Client
 def test_at_most_100_events_are_kept(world: World, aws: Clients) -> None:
     backend = Backend(world, aws, breaker=False, rollback=False)
     backend.deploy("unhealthy")
-    world.advance(100 * 3600)
+    world.advance(6 * 3600)
 
     assert len(backend.shown()["events"]) == 100
 

@@ -52,11 +52,12 @@ def test_all_tasks_run_but_ecs_is_still_watching_alarms(aws: LocalAws, *, readab
 
 @pytest.mark.parametrize("readable", [True, False], ids=["history", "service-only"])
 def test_the_breaker_never_trips_and_nothing_is_claimed(aws: LocalAws, *, readable: bool) -> None:
-    # Half of 40 tasks have to fail, and ECS waits longer and longer between its tries.
+    # Half of 40 tasks have to fail, and ECS waits longer and longer between its tries where they
+    # never run.
     aws.world.create_service("staging", "backend", image="v1", desired=40, maximum=103)
     if not readable:
         aws.world.faults.no_service_deployments()
-    watched = begin(aws, "crashing")
+    watched = begin(aws, "unpullable")
     for _ in range(60):
         observed = look(aws, watched)
         assert observed.end is None

@@ -53,7 +53,8 @@ class Scheduler:
     def _on_failure(self, service: Service, task: Task) -> None:
         if task.deployment is not service.primary:
             return
-        if self._timeline.now >= service.hold_until:
+        # What stops after it was RUNNING holds nothing back, however soon it stops.
+        if "startedAt" not in task.dates and self._timeline.now >= service.hold_until:
             service.failure_rounds += 1
             wait = min(
                 self._tasks.timings.retry * 2 ** (service.failure_rounds - 1),
