@@ -11,12 +11,15 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from bot.store.database import Database
 from bot.store.migrate import upgrade
@@ -24,6 +27,26 @@ from bot.store.session import make_engine
 from tests.fakes.clock import FakeClock
 
 TEMPLATE = "quarterdeck_template"
+
+
+class WholeFiles(LoadScopeScheduling):  # type: ignore[misc] # untyped
+    """``--dist loadgroup`` for groups that are whole files, as all of ours are.
+
+    pytest-xdist 3.8 marks grouped tests in a place where pytest 9.2 no longer looks.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return path if is_group(self.config.rootpath / path) else nodeid
+
+
+@cache
+def is_group(path: Path) -> bool:
+    return "pytestmark = pytest.mark.xdist_group(" in path.read_text(encoding="utf-8")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeFiles | None:
+    return WholeFiles(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 def private_runtime_folder() -> str:

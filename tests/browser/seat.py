@@ -15,7 +15,7 @@ WIDE = (1400, 900)
 NARROW = (380, 740)
 
 
-@dataclass(slots=True)
+@dataclass
 class Seat:
     """One page. ``troubles`` is what went wrong in it: errors of the script and of the console."""
 

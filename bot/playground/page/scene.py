@@ -48,7 +48,7 @@ class Painter:
         messages = self._messages(shown, member) if shown else []
         self._note_read(member, place.channel, messages)
         chat: dict[str, Sequence[Element]] = {
-            "people": [_people(member)],
+            "people": [_people(self.slack, member)],
             "rail": [self._rail(member, channels, place)],
             "head": [_head(shown, self.slack.direct(member.id), names)],
             "log": self._log(messages, names) if shown else self._home(member, names),
@@ -160,8 +160,10 @@ def channels_of(slack: State, member: Member) -> list[Channel]:
     return [c for c in mine if not c.user] + [c for c in mine if c.user == member.id]
 
 
-def _people(member: Member) -> Element:
-    drawn = draw("people.html", cast=CAST, me=member.name)
+def _people(slack: State, member: Member) -> Element:
+    """With the channels of each, so that the page knows where somebody else can stay."""
+    cast = [(role, [c.id for c in channels_of(slack, slack.member(role.name))]) for role in CAST]
+    drawn = draw("people.html", cast=cast, me=member.name)
     return "people-list", drawn
 
 

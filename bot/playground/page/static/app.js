@@ -10,7 +10,7 @@ const COMPLETIONS = JSON.parse(body.dataset.completions);
 const page = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 const place = {
   person: body.dataset.person,
-  channel: location.hash.slice(1) || body.dataset.channel,
+  channel: /^#(home|[A-Z0-9]+)$/.test(location.hash) ? location.hash.slice(1) : body.dataset.channel,
   thread: "",
 };
 let turn = 0;
@@ -334,8 +334,12 @@ document.addEventListener("click", (event) => {
 document.addEventListener("change", (event) => {
   const field = event.target;
   if (field.matches("[data-who]")) {
-    Object.assign(place, { person: field.value, thread: "" });
+    const [was, is] = [place.person, field.value].map((name) => [...field.options].find((each) => each.value === name).dataset.channels.split(" "));
+    // Who is not in the channel goes to the first; who leaves somebody's messages with the app goes to their own.
+    const stays = place.channel === "home" || is.includes(place.channel);
+    Object.assign(place, { person: field.value, thread: "", channel: stays ? place.channel : place.channel === was.at(-1) ? is.at(-1) : body.dataset.channel });
     note("");
+    if (place.channel === "home") act("home", {});
     askAnew();
     return;
   }
