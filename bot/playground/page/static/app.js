@@ -66,6 +66,7 @@ function apply(container, change) {
     const fresh = document.createElement("div");
     fresh.dataset.element = id;
     fresh.innerHTML = html;
+    for (const time of $$("time[data-at]", fresh)) showTime(time);
     const old = there.get(id);
     if (old) {
       keepFilled(old, fresh);
@@ -78,7 +79,6 @@ function apply(container, change) {
     if (container.children[at] !== wanted) container.insertBefore(wanted, container.children[at] || null);
   });
   while (container.children.length > change.order.length) container.lastElementChild.remove();
-  for (const time of $$("time[data-at]", container)) showTime(time);
   if (focused) $(focused, container)?.focus();
   if (log && atEnd) container.scrollTop = container.scrollHeight;
   if (container.id === "thread") showThread(change.order.length > 0);
