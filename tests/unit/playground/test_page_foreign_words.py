@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.playground.page.blocks import draw_message, draw_view
@@ -167,6 +167,7 @@ _WORDS = ["a", "@U1", "#C1", "!here", "!date^1^", "https://x", "javascript:x", "
 PIECES = st.lists(st.sampled_from(_SIGNS + _WORDS), max_size=60).map("".join)
 
 
+@settings(deadline=None)  # no test depends on how fast a machine is
 @given(PIECES)
 @example("*_~" * 800 + "x" + "~_*" * 800)
 @example(" *a" * 1000)
