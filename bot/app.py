@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -56,8 +57,8 @@ THREADS = 24
 ONLY = "only"
 #: Exit code of a replica whose work another one has taken over.
 FENCED = 75
-#: Seconds between tries to reach Slack at the start.
-KNOCK = 2.0
+#: Seconds between the first tries to reach Slack at the start, and between the last ones.
+KNOCK, LONGEST = 2.0, 30.0
 
 
 class LateGroups:
@@ -171,12 +172,13 @@ class Bot:
 
     def _knock(self) -> Home | None:
         """Sign in to Slack, as often as it takes; ``None`` when the bot is stopped meanwhile."""
+        pauses = knocks()
         while not self.stopping.is_set():
             try:
                 return sign_in(self._outside.slack)
             except Transient as fault:
                 log.warning("slack cannot be reached yet", error=fault.message)
-                self.stopping.wait(KNOCK)
+                self.stopping.wait(next(pauses))
         return None
 
     def _listen(self, database: Database, engine: sa.Engine, parts: Parts, home: Home) -> None:
@@ -274,6 +276,14 @@ def wrong(database: Database, trouble: str) -> tuple[str, ...]:
         log.warning("outbox in trouble", trouble=trouble)
         found.append(trouble)
     return tuple(found)
+
+
+def knocks(jitter: Callable[[], float] = random.random) -> Iterator[float]:
+    """Seconds to wait before each new try: doubling, with jitter in the upper half."""
+    pause = KNOCK
+    while True:
+        yield pause * (0.5 + jitter() / 2)
+        pause = min(LONGEST, 2 * pause)
 
 
 def run_bot(configuration: Configuration, *, front: bool) -> int:
