@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.model.deployment import AuditEntry, Deployment, Requester, Target
 from bot.model.errors import QuarterdeckError, UserError
 from bot.model.ports import Transaction
-from bot.model.reply import Refused
+from bot.model.reply import Accepted, Refused
 from bot.policy.decide import Denied
 
-#: Audit rows of one deployment among which a repeated delivery is looked for.
+#: Audit rows of one deployment, or of one person, among which a repeated delivery is looked for.
 REMEMBERED = 200
 
 
@@ -89,6 +89,34 @@ def heard(tx: Transaction, ask: Ask, deployment_id: str) -> bool:
     return any(
         row.entry.request_id == ask.request_id and row.entry.decision == "allowed" for row in rows
     )
+
+
+def answered(tx: Transaction, ask: Ask, subject: Subject) -> Accepted | Refused | None:
+    """What this very request was answered before, yes or no: Slack has delivered it once more.
+
+    Of what makes no deployment, its row alone remembers the answer: see ``granted``, ``refused``.
+    """
+    for row in tx.audit.search(limit=REMEMBERED, actor=ask.actor_id):
+        entry = row.entry
+        if (entry.request_id, entry.action) != (ask.request_id, subject.action):
+            continue
+        if entry.decision == "done":
+            return Accepted(entry.detail.get("answer", entry.reason))
+        return Refused(entry.reason_code, entry.reason, entry.detail.get("advice", ""))
+    return None
+
+
+def granted(tx: Transaction, ask: Ask, subject: Subject, text: str, reason: str) -> Accepted:
+    """Record that it was done, with the answer for when it is delivered again."""
+    kept = replace(subject, detail={**subject.detail, "answer": text})
+    record(tx, ask, kept, "done", (reason, ""))
+    return Accepted(text)
+
+
+def refused(tx: Transaction, ask: Ask, subject: Subject, refusal: Refused) -> Refused:
+    """As ``deny``, with the answer for when it is delivered again."""
+    kept = replace(subject, detail={**subject.detail, "advice": refusal.hint})
+    return deny(tx, ask, kept, refusal)
 
 
 def refused_by(denied: Denied) -> Refused:

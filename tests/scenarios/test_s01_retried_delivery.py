@@ -96,6 +96,22 @@ def test_s1_a_vote_that_is_delivered_twice_is_one_vote_and_no_refusal(deck: Flee
     assert votes == ["vote.approve allowed"]
 
 
+def test_s1_a_lock_that_is_delivered_twice_is_one_lock_and_no_refusal(deck: Fleet) -> None:
+    service = deck.service()
+    lock = deck.typed("alice", f"lock {service} staging --for 2h")
+    first = deck.send(lock)
+    assert deck.again(lock) == first
+    unlock = deck.typed("alice", f"unlock {service} staging")
+    answers = at_once(*[lambda: deck.send(unlock)] * 3)
+    assert answers.count(answers[0]) == len(answers)
+    assert deck.again(lock, 2) == first  # and does not lock it anew
+    rows = [row.entry for row in deck.rows(target=f"{service}/staging")]
+    assert [(entry.action, entry.decision) for entry in rows] == [
+        ("target.lock", "done"),
+        ("target.unlock", "done"),
+    ]
+
+
 def test_s1_a_rollback_that_is_delivered_twice_rolls_back_once(deck: Fleet) -> None:
     service = deck.service()
     deck.asks("alice", f"{service} staging v2")
