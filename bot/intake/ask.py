@@ -133,15 +133,6 @@ def refused_for(fault: QuarterdeckError) -> Refused:
     return Refused(fault.reason_code, fault.message, fault.hint, suggestion)
 
 
-def unknown_deployment(deployment_id: str) -> Refused:
-    """The id names nothing."""
-    return Refused(
-        "UNKNOWN_DEPLOYMENT",
-        f"There is no deployment {deployment_id[:60]}.",
-        "Ids look like backend-staging-142; /deploy history lists them.",
-    )
-
-
 def unknown_target(target: Target) -> Refused:
     """The catalog has no such target: it never had, or it does not have it any more."""
     return Refused(

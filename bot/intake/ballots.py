@@ -16,10 +16,10 @@ from bot.intake.ask import (
     heard,
     record,
     refused_by,
-    unknown_deployment,
     unknown_target,
 )
 from bot.intake.deploys import repeated
+from bot.intake.ids import deny_unknown
 from bot.intake.rollbacks import Rollbacks
 from bot.model.deployment import Ballot, Deployment, Kind, Status, Vote
 from bot.model.ports import Transaction
@@ -72,7 +72,8 @@ class Ballots:
             with self._parts.store.begin() as tx:
                 deployment = tx.deployments.get_for_update(deployment_id)
                 if deployment is None:
-                    return unknown_deployment(deployment_id)
+                    catalog, action = self._parts.catalog(), f"vote.{said.ballot.value}"
+                    return deny_unknown(tx, catalog, ask, action, deployment_id)
                 strangers = [
                     vote for vote in tx.votes.on(deployment_id) if vote.person.id not in members
                 ]
@@ -160,7 +161,8 @@ class Ballots:
         with self._parts.store.begin() as tx:
             deployment = tx.deployments.get_for_update(command.id)
             if deployment is None:
-                return unknown_deployment(command.id)
+                catalog = self._parts.catalog()
+                return deny_unknown(tx, catalog, ask, "deploy.cancel", command.id)
             subject = Subject.of("deploy.cancel", deployment)
             refused = self._cannot_cancel(tx, deployment, command, ask)
             if refused is not None:

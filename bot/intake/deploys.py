@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bot.commands.model import Deploy, Retry
-from bot.intake.ask import Ask, Subject, deny, record, refused_by, refused_for, unknown_deployment
+from bot.intake.ask import Ask, Subject, deny, record, refused_by, refused_for
+from bot.intake.ids import deny_unknown
 from bot.model.catalog import Catalog, TargetSpec
 from bot.model.deployment import Deployment, Image, Kind, Requester, Status, Target
 from bot.model.errors import QuarterdeckError, Transient, Unknown, UserError
@@ -61,7 +62,9 @@ class Deploys:
         with self._parts.store.read() as tx:
             earlier = tx.deployments.get(command.id)
         if earlier is None:
-            return unknown_deployment(command.id)
+            with self._parts.store.begin() as tx:
+                catalog = self._parts.catalog()
+                return deny_unknown(tx, catalog, ask, "deploy.retry", command.id)
         if not earlier.settled:
             return Refused(
                 "DUPLICATE",
