@@ -133,6 +133,11 @@ def refused_for(fault: QuarterdeckError) -> Refused:
     return Refused(fault.reason_code, fault.message, fault.hint, suggestion)
 
 
+def orphaned(target: Target) -> str:
+    """What became of it, for cards: a clause without its full stop."""
+    return f"{target} is not in the catalog any more"
+
+
 def unknown_target(target: Target) -> Refused:
     """The catalog has no such target: it never had, or it does not have it any more."""
     return Refused(

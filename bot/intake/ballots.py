@@ -14,6 +14,7 @@ from bot.intake.ask import (
     Subject,
     deny,
     heard,
+    orphaned,
     record,
     refused_by,
     unknown_target,
@@ -104,8 +105,6 @@ class Ballots:
         self, tx: Transaction, deployment: Deployment, said: Said, ask: Ask
     ) -> Refused | None:
         """Why this ballot does not count; ``None`` when it has been cast."""
-        if self._parts.catalog().spec(deployment.target) is None:
-            return unknown_target(deployment.target)
         now = self._parts.clock.now()
         asked = Asked(deployment.kind, deployment.target, ask.requester, said.reason)
         facts = gather(tx, self._parts.catalog(), asked, now)
@@ -113,6 +112,8 @@ class Ballots:
         verdict = may_vote(facts, deployment, said.ballot, digest)
         if isinstance(verdict, Denied):
             return refused_by(verdict)
+        if facts.orphaned and said.ballot is Ballot.APPROVE:
+            return only_cleared_away(deployment)
         vote = Vote(deployment.id, ask.requester.person, said.ballot, digest, now, said.reason)
         if not tx.votes.cast(vote):
             return Refused(
@@ -126,7 +127,7 @@ class Ballots:
         self, tx: Transaction, deployment: Deployment, said: Said, ask: Ask
     ) -> Accepted | Refused:
         person = ask.requester.person
-        why = f"Rejected by {person.name}" + (f": {said.reason}" if said.reason else ".")
+        why = self._explained(f"Rejected by {person.name}", said.reason, deployment)
         ended = settle(
             tx,
             deployment,
@@ -178,8 +179,6 @@ class Ballots:
     def _cannot_cancel(
         self, tx: Transaction, deployment: Deployment, command: Cancel, ask: Ask
     ) -> Refused | None:
-        if self._parts.catalog().spec(deployment.target) is None:
-            return unknown_target(deployment.target)
         asked = Asked(deployment.kind, deployment.target, ask.requester, command.reason)
         facts = gather(tx, self._parts.catalog(), asked, self._parts.clock.now())
         verdict = may_cancel(facts, deployment)
@@ -187,6 +186,8 @@ class Ballots:
             return refused_by(verdict)
         if deployment.status is not Status.RUNNING:
             return None
+        if facts.orphaned:
+            return unknown_target(deployment.target)
         if deployment.kind is Kind.ROLLBACK:
             return Refused(
                 "ALREADY_RUNNING",
@@ -206,7 +207,7 @@ class Ballots:
         self, tx: Transaction, deployment: Deployment, command: Cancel, ask: Ask
     ) -> Accepted | Refused:
         person = ask.requester.person
-        why = f"Cancelled by {person.name}" + (f": {command.reason}" if command.reason else ".")
+        why = self._explained(f"Cancelled by {person.name}", command.reason, deployment)
         ended = settle(
             tx,
             deployment,
@@ -214,6 +215,23 @@ class Ballots:
             self._parts.clock.now(),
         )
         return Accepted(f"{ended.id} is cancelled.", (ended,)) if ended else too_late(deployment)
+
+    def _explained(self, what: str, reason: str, deployment: Deployment) -> str:
+        """What the card says of an end that somebody chose."""
+        gone = self._parts.catalog().spec(deployment.target) is None
+        parts = filter(None, (reason, f"{orphaned(deployment.target)}." if gone else ""))
+        because = "; ".join(parts)
+        return f"{what}: {because}" if because else f"{what}."
+
+
+def only_cleared_away(deployment: Deployment) -> Refused:
+    """There is nothing left to roll out to."""
+    return Refused(
+        "UNKNOWN_TARGET",
+        f"{deployment.id} cannot be approved: {orphaned(deployment.target)}.",
+        f"Put it back in quarterdeck.yaml, or end the request: /deploy cancel {deployment.id}",
+        f"/deploy cancel {deployment.id}",
+    )
 
 
 def too_late(deployment: Deployment) -> Refused:
