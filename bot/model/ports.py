@@ -75,7 +75,11 @@ class Rollouts(Protocol):
         ...
 
     def start(self, spec: TargetSpec, order: Order, revision: str) -> str | None:
-        """Tell the provider to roll to ``revision``; returns its handle of it if it gave one."""
+        """Tell the provider to roll to ``revision``; returns its handle of it if it gave one.
+
+        Raises ``Terminal`` (STALE_FROM), having told nothing, where a new revision was made from
+        ``order.base`` and something else runs by now.
+        """
         ...
 
     def read_back(self, spec: TargetSpec, order: Order, revision: str, since: datetime) -> ReadBack:
@@ -136,7 +140,9 @@ class Deployments(Protocol):
         """
         ...
 
-    def active(self, target: Target | None = None) -> Sequence[Deployment]:
+    def active(
+        self, target: Target | None = None, kind: Kind | None = None
+    ) -> Sequence[Deployment]:
         """Awaiting, queued and running ones, in the order in which they will get their turn."""
         ...
 
