@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from bot.model.catalog import TargetSpec
 from bot.model.deployment import Image, Progress, Target
-from bot.model.errors import Misconfigured, QuarterdeckError
+from bot.model.errors import Misconfigured, QuarterdeckError, Terminal
 from bot.model.ports import Rollouts
 from bot.model.rollout import (
     End,
@@ -198,6 +198,8 @@ class FakeRollouts(Rollouts):
             service = self._service(spec)
             if revision not in self._images or revision in self._retired:
                 raise Misconfigured(f"The task definition {revision} is not active.")
+            if order.revision is None and service.current.revision not in {order.base, revision}:
+                raise Terminal("Something else runs by now.", reason_code="STALE_FROM")
             self.told.append((spec.key, revision))
             if revision != service.current.revision:
                 if service.current.observation.end is None:

@@ -101,7 +101,10 @@ class EcsRollouts(Rollouts):
     @override
     def start(self, spec: TargetSpec, order: Order, revision: str) -> str | None:
         ecs = spec.ecs
-        configuration = safe_configuration(self._rollable(ecs).configuration)
+        found = self._rollable(ecs)
+        if order.revision is None:
+            _unchanged(found.view, order, revision)
+        configuration = safe_configuration(found.configuration)
         body = {
             "cluster": ecs.cluster,
             "service": ecs.service,
@@ -248,6 +251,19 @@ def safe_configuration(configuration: Mapping[str, Any]) -> dict[str, Any]:
         "maximumPercent": maximum if maximum > _FULL else 2 * _FULL,
         "deploymentCircuitBreaker": {**breaker, "enable": True, "rollback": True},
     }
+
+
+def _unchanged(service: ServiceView, order: Order, revision: str) -> None:
+    """What a new revision was made from must still run: somebody's doing would be undone unseen."""
+    primary = service.primary
+    if primary is None or primary.revision in {order.base, revision}:
+        return
+    raise Terminal(
+        f"{service.name} ran {short(order.base)} when this began, and by now runs "
+        f"{short(primary.revision)}, which Quarterdeck did not deploy. ECS was told nothing.",
+        reason_code="STALE_FROM",
+        hint=f"If that is fine, go on from it with /deploy retry {order.deployment_id}.",
+    )
 
 
 def _listed(service: ServiceView, order: Order, revision: str, since: datetime) -> str | None:
