@@ -55,8 +55,8 @@ class SharedReads:
             try:
                 return future.result(_HURRY)
             except TimeoutError:
-                if future.done():
-                    raise
+                if future.done():  # answered in this very moment, or with a TimeoutError
+                    return future.result()
                 self._begin(cluster, _ABREAST)
 
     def _begin(self, cluster: _Cluster, abreast: int) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 import pytest
+from typing_extensions import override
 
 from bot.model.catalog import EcsService
 from bot.model.errors import AccessDenied, Misconfigured, QuarterdeckError, Throttled
@@ -24,6 +25,10 @@ PATIENCE = 20
 
 def answer_of(name: str) -> ServiceTypeDef:
     return {"serviceName": name}
+
+
+def found(name: str) -> Found:
+    return Found(ServiceView(name, f"arn:{name}", "ACTIVE", 1, 1, ()), answer_of(name), {})
 
 
 def ecs(name: str) -> EcsService:
@@ -50,11 +55,7 @@ class FakeReads:
             raise self.fault
         if self.denied & set(names):
             raise AccessDenied("No.")
-        return {
-            name: Found(ServiceView(name, f"arn:{name}", "ACTIVE", 1, 1, ()), answer_of(name), {})
-            for name in names
-            if name != "missing"
-        }
+        return {name: found(name) for name in names if name != "missing"}
 
 
 def ask_during_a_call(reads: FakeReads, names: Sequence[str]) -> list[object]:
@@ -145,3 +146,20 @@ def test_a_mistake_of_ours_reaches_who_asked() -> None:
 
     with pytest.raises(ZeroDivisionError):
         SharedReads(read).service(ecs("app"))
+
+
+class AnsweredTooLate(Future[Found | None]):
+    """Its answer comes in the very moment in which somebody stops to wait for it."""
+
+    @override
+    def result(self, timeout: float | None = None) -> Found | None:
+        if self.done():
+            return super().result(timeout)
+        self.set_result(found("app"))
+        raise TimeoutError
+
+
+def test_an_answer_in_the_moment_of_hurrying_is_taken() -> None:
+    cluster = (Account("eu-west-1", None), "main")
+    answered = SharedReads(FakeReads().read)._answered(cluster, AnsweredTooLate())
+    assert answered == found("app")
