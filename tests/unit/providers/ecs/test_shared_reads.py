@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
-import pytest
 from typing_extensions import override
 
 from bot.model.catalog import EcsService
@@ -140,12 +139,38 @@ def test_a_call_that_hangs_does_not_hold_up_the_others() -> None:
         assert other.result(PATIENCE).view.name == "app"
 
 
-def test_a_mistake_of_ours_reaches_who_asked() -> None:
+def test_a_mistake_of_ours_reaches_who_asked_however_often() -> None:
     def read(_account: Account, _cluster: str, _names: Sequence[str]) -> dict[str, Found]:
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        SharedReads(read).service(ecs("app"))
+    shared = SharedReads(read)
+    with ThreadPoolExecutor(1) as pool:
+        for _ in range(5):
+            asked = pool.submit(shared.service, ecs("app"))
+            assert isinstance(asked.exception(PATIENCE), ZeroDivisionError)
+
+
+def test_a_mistake_with_one_of_several_leaves_nobody_waiting() -> None:
+    begun, go = Event(), Event()
+
+    def read(_account: Account, _cluster: str, names: Sequence[str]) -> dict[str, Found]:
+        begun.set()
+        assert go.wait(PATIENCE)
+        if len(names) > 1:
+            raise AccessDenied("No.")
+        raise ZeroDivisionError
+
+    shared = SharedReads(read)
+    batch = [(name, Future[Found | None]()) for name in ("a", "b", "c")]
+    cluster = (Account("eu-west-1", None), "main")
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(shared.service, ecs("first"))
+        assert begun.wait(PATIENCE)
+        shared._waiting[cluster] += batch
+        go.set()
+        # Whoever asks next finds them waiting as well.
+        pool.submit(shared.service, ecs("last"))
+    assert all(isinstance(future.exception(PATIENCE), ZeroDivisionError) for _, future in batch)
 
 
 class AnsweredTooLate(Future[Found | None]):
