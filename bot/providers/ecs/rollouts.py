@@ -96,7 +96,7 @@ class EcsRollouts(Rollouts):
             answer = client.register_task_definition(
                 family=body["family"], containerDefinitions=[], **with_body(body)
             )
-        return answer["taskDefinition"]["taskDefinitionArn"]
+            return answer["taskDefinition"]["taskDefinitionArn"]
 
     @override
     def start(self, spec: TargetSpec, order: Order, revision: str) -> str | None:
@@ -116,14 +116,14 @@ class EcsRollouts(Rollouts):
             answer = client.update_service(
                 cluster=ecs.cluster, service=ecs.service, **with_body(body)
             )
-        return next(
-            (
-                each["id"]
-                for each in answer["service"].get("deployments", ())
-                if each["status"] == "PRIMARY" and each["taskDefinition"] == revision
-            ),
-            None,
-        )
+            return next(
+                (
+                    each["id"]
+                    for each in answer["service"].get("deployments", ())
+                    if each["status"] == "PRIMARY" and each["taskDefinition"] == revision
+                ),
+                None,
+            )
 
     @override
     def read_back(self, spec: TargetSpec, order: Order, revision: str, since: datetime) -> ReadBack:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from bot.model.errors import Unreachable
+from bot.model.deployment import Image
+from bot.model.errors import Unknown, Unreachable
+from bot.model.rollout import Order, Told
 from bot.providers.ecs.reads import EcsReads, account_of
-from tests.contracts.stages import SPEC, LocalAws, local_aws
+from tests.contracts.stages import REPOSITORY, SPEC, LocalAws, local_aws
 
 REVISION = "backend:1"
 PAGE = b"<html><body>Sign in to the network</body></html>"
@@ -65,3 +67,20 @@ def test_asking_again_and_again_always_gets_a_fault(aws: LocalAws, body: bytes) 
             aws.rollouts.live(SPEC)
     with pytest.raises(Unreachable):
         EcsReads(aws.clients).services(account_of(SPEC.ecs), "staging", ["backend"])
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_after_a_write_nothing_is_known_until_it_is_read_back(aws: LocalAws, body: bytes) -> None:
+    base = aws.rollouts.live(SPEC).revision
+    image = Image(REPOSITORY, aws.world.push("backend", "v2"), "v2")
+    order = Order("backend-staging-1", image, base)
+    revision = aws.rollouts.prepare(SPEC, order)
+    answer_with(aws, "UpdateService", body)
+    with pytest.raises(Unknown):
+        aws.rollouts.start(SPEC, order, revision)
+    assert aws.rollouts.read_back(SPEC, order, revision, aws.now()).told is Told.YES
+    answer_with(aws, "RegisterTaskDefinition", body)
+    again = Order("backend-staging-2", image, revision)
+    with pytest.raises(Unknown):
+        aws.rollouts.prepare(SPEC, again)
+    assert aws.rollouts.prepare(SPEC, again).endswith("backend:3")
