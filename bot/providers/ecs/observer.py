@@ -103,7 +103,11 @@ class Observer:
         looks = [self._look(pair, view) for pair, view in services]
         told = self._history.of(account, [w for each in looks if (w := self._wanted(each))])
         return {
-            look.id: self._judge(look, told.found.get(look.id), readable=told.readable)
+            look.id: self._judge(
+                look,
+                told.found.get(look.id),
+                readable=told.readable or look.id in told.found,
+            )
             for look in looks
         }
 
