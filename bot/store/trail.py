@@ -18,8 +18,8 @@ from bot.store.audit import (
     Verdict,
     bounded,
     chain,
+    columns,
     compact,
-    moment,
     read_moment,
     verify,
 )
@@ -136,25 +136,7 @@ def _either(wanted: str) -> sa.ColumnElement[bool]:
 
 
 def _values(row: AuditRow) -> dict[str, object]:
-    entry = row.entry
-    return {
-        "seq": row.seq,
-        "at": moment(row.at),
-        "actor_id": entry.actor.id,
-        "actor_name": entry.actor.name,
-        "action": entry.action,
-        "decision": entry.decision,
-        "target": entry.target,
-        "deployment_id": entry.deployment_id,
-        "from_digest": entry.from_digest,
-        "to_digest": entry.to_digest,
-        "reason": entry.reason,
-        "reason_code": entry.reason_code,
-        "request_id": entry.request_id,
-        "detail": compact(entry.detail),
-        "previous": row.previous,
-        "digest": row.digest,
-    }
+    return columns(row) | {"detail": compact(row.entry.detail)}
 
 
 def read(row: sa.Row[Any]) -> AuditRow:
