@@ -77,10 +77,13 @@ def record(
     )
 
 
-def deny(tx: Transaction, ask: Ask, subject: Subject, refused: Refused) -> Refused:
-    """Record a refusal and hand it on: what was tried is part of the trail too."""
-    record(tx, ask, subject, "denied", (refused.text, refused.reason_code))
-    return refused
+def deny(tx: Transaction, ask: Ask, subject: Subject, refusal: Refused) -> Refused:
+    """Record a refusal and hand it on: what was tried is part of the trail too. The row keeps all
+    of the answer, for when the request is delivered again."""
+    kept = {"advice": refusal.hint, "suggestion": refusal.suggestion}
+    detail = {**subject.detail, **{name: text for name, text in kept.items() if text}}
+    record(tx, ask, replace(subject, detail=detail), "denied", (refusal.text, refusal.reason_code))
+    return refusal
 
 
 def heard(tx: Transaction, ask: Ask, deployment_id: str) -> bool:
@@ -92,17 +95,22 @@ def heard(tx: Transaction, ask: Ask, deployment_id: str) -> bool:
 
 
 def answered(tx: Transaction, ask: Ask, subject: Subject) -> Accepted | Refused | None:
-    """What this very request was answered before, yes or no: Slack has delivered it once more.
+    """What this very request was answered before about this target: Slack has delivered it again.
 
-    Of what makes no deployment, its row alone remembers the answer: see ``granted``, ``refused``.
+    A refusal stands, whatever caused it, and though its cause is gone: whoever was told no may
+    have asked again since, or for something else. Of what makes no deployment, the row alone
+    remembers that it was done: see ``granted``.
     """
     for row in tx.audit.search(limit=REMEMBERED, actor=ask.actor_id):
         entry = row.entry
-        if (entry.request_id, entry.action) != (ask.request_id, subject.action):
+        if (entry.request_id, entry.target) != (ask.request_id, subject.target):
             continue
-        if entry.decision == "done":
-            return Accepted(entry.detail.get("answer", entry.reason))
-        return Refused(entry.reason_code, entry.reason, entry.detail.get("advice", ""))
+        detail = entry.detail
+        if entry.decision == "denied":
+            advice, suggestion = detail.get("advice", ""), detail.get("suggestion", "")
+            return Refused(entry.reason_code, entry.reason, advice, suggestion)
+        if (entry.action, entry.decision) == (subject.action, "done"):
+            return Accepted(detail.get("answer", entry.reason))
     return None
 
 
@@ -111,12 +119,6 @@ def granted(tx: Transaction, ask: Ask, subject: Subject, text: str, reason: str)
     kept = replace(subject, detail={**subject.detail, "answer": text})
     record(tx, ask, kept, "done", (reason, ""))
     return Accepted(text)
-
-
-def refused(tx: Transaction, ask: Ask, subject: Subject, refusal: Refused) -> Refused:
-    """As ``deny``, with the answer for when it is delivered again."""
-    kept = replace(subject, detail={**subject.detail, "advice": refusal.hint})
-    return deny(tx, ask, kept, refusal)
 
 
 def refused_by(denied: Denied) -> Refused:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bot.commands.model import Deploy, Retry
-from bot.intake.ask import Ask, Subject, deny, record, refused_by, refused_for
+from bot.intake.ask import Ask, Subject, answered, deny, record, refused_by, refused_for
 from bot.intake.ids import deny_unknown
 from bot.model.catalog import Catalog, TargetSpec
 from bot.model.deployment import Deployment, Image, Kind, Requester, Status, Target
@@ -81,8 +81,7 @@ class Deploys:
         try:
             candidate = self._candidate(target, command, ref)
         except QuarterdeckError as fault:
-            with self._parts.store.begin() as tx:
-                return again_in(tx, ask, target) or deny(tx, ask, subject, refused_for(fault))
+            return refuse(self._parts.store, ask, subject, refused_for(fault))
         subject = replace(
             subject,
             from_digest=candidate.live.image.digest if candidate.live.image else "",
@@ -90,12 +89,9 @@ class Deploys:
         )
         try:
             with self._parts.store.begin() as tx:
-                return again_in(tx, ask, target) or self._decide(tx, ask, candidate, subject)
+                return before(tx, ask, subject) or self._decide(tx, ask, candidate, subject)
         except UserError as duplicate:
-            if again := repeated(self._parts.store, ask, target):
-                return again
-            with self._parts.store.begin() as tx:
-                return deny(tx, ask, subject, refused_for(duplicate))
+            return refuse(self._parts.store, ask, subject, refused_for(duplicate))
 
     def _candidate(self, target: Target, command: Deploy, ref: str = "") -> Candidate:
         catalog = self._parts.catalog()
@@ -217,18 +213,30 @@ def card_channel(catalog: Catalog, requester: Requester) -> str:
     return catalog.announce_in if direct and catalog.announce_in else requester.channel
 
 
-def repeated(store: Store, ask: Ask, target: Target | None = None) -> Accepted | None:
-    """What this very request made before (of that target), when Slack delivers it once more."""
+def repeated(store: Store, ask: Ask) -> Accepted | None:
+    """What this very request made before, when Slack delivers it once more."""
     with store.read() as tx:
-        return again_in(tx, ask, target)
+        return made(tx, ask)
 
 
-def again_in(tx: Transaction, ask: Ask, target: Target | None) -> Accepted | None:
-    """See ``repeated``; in the transaction that would make it, so that nothing comes between."""
+def made(tx: Transaction, ask: Ask, target: str = "") -> Accepted | None:
+    """See ``repeated``; of one target, where it is named."""
     earlier = tuple(
-        d for d in tx.deployments.by_request(ask.request_id) if target in {None, d.target}
+        d for d in tx.deployments.by_request(ask.request_id) if target in {"", str(d.target)}
     )
     return Accepted(" ".join(map(said, earlier)), earlier) if earlier else None
+
+
+def before(tx: Transaction, ask: Ask, subject: Subject) -> Accepted | Refused | None:
+    """How this very request was answered before, yes or no; asked in the transaction that would
+    answer it, so that nothing comes between."""
+    return made(tx, ask, subject.target) or answered(tx, ask, subject)
+
+
+def refuse(store: Store, ask: Ask, subject: Subject, refusal: Refused) -> Accepted | Refused:
+    """Refuse what has not been answered before."""
+    with store.begin() as tx:
+        return before(tx, ask, subject) or deny(tx, ask, subject, refusal)
 
 
 def in_words(decision: Allowed | NeedsApproval | Denied) -> str:

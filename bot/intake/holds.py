@@ -14,7 +14,7 @@ from bot.commands.model import (
     ResumeAll,
     UnlockTarget,
 )
-from bot.intake.ask import Ask, Subject, answered, granted, refused, refused_by
+from bot.intake.ask import Ask, Subject, answered, deny, granted, refused_by
 from bot.model.catalog import Policy
 from bot.model.deployment import Freeze, Lock, Pause, Requester
 from bot.model.ports import Transaction
@@ -167,7 +167,7 @@ class HoldsDesk:
             if isinstance(outcome, Done):
                 return granted(tx, ask, subject, outcome.text, outcome.reason)
             # Of two deliveries in one instant the second has waited for the first one's row.
-            return answered(tx, ask, subject) or refused(tx, ask, subject, outcome)
+            return answered(tx, ask, subject) or deny(tx, ask, subject, outcome)
 
     def _may_freeze(self, environment: str, requester: Requester) -> Refused | None:
         verdict = may_freeze(self._policies(environment, "*"), requester)

@@ -8,7 +8,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from bot.commands.line import nearest
-from bot.intake.ask import Ask, Subject, answered, refused
+from bot.intake.ask import Ask, Subject, answered, deny
 from bot.model.catalog import Catalog
 from bot.model.deployment import Target
 from bot.model.ports import Transaction
@@ -42,7 +42,7 @@ def deny_unknown(
     subject = Subject(action, deployment_id=deployment_id)
     refusal = unknown_deployment(tx, catalog, deployment_id)
     if answered(tx, ask, subject) is None:
-        refused(tx, ask, subject, refusal)
+        deny(tx, ask, subject, refusal)
     return refusal
 
 

@@ -14,13 +14,14 @@ from bot.commands.model import OpenRollbackForm, Rollback
 from bot.intake.ask import (
     Ask,
     Subject,
+    answered,
     deny,
     record,
     refused_by,
     refused_for,
     unknown_target,
 )
-from bot.intake.deploys import card_channel, repeated, said
+from bot.intake.deploys import card_channel, refuse, repeated, said
 from bot.model.catalog import TargetSpec
 from bot.model.contract import CONTROL
 from bot.model.deployment import (
@@ -83,8 +84,7 @@ class Rollbacks:
             if isinstance(found, Release):
                 return self._go(Way(spec, found, live, command.reason), ask, subject)
             refused = found
-        with self._parts.store.begin() as tx:
-            return deny(tx, ask, subject, refused)
+        return refuse(self._parts.store, ask, subject, refused)
 
     def take_back(self, deployment: Deployment, reason: str, ask: Ask) -> Accepted | Refused:
         """Cancel what runs by rolling its target back to what ran before it."""
@@ -93,13 +93,12 @@ class Rollbacks:
         subject = Subject.of("rollback.requested", deployment)
         spec = self._parts.catalog().spec(deployment.target)
         if spec is None or deployment.previous is None or not deployment.previous_revision:
-            with self._parts.store.begin() as tx:
-                refused = Refused(
-                    "NO_KNOWN_GOOD",
-                    f"What ran before {deployment.id} is not known, so there is no way back to it.",
-                    "/rollback offers the versions that are known to be good.",
-                )
-                return deny(tx, ask, subject, refused)
+            refused = Refused(
+                "NO_KNOWN_GOOD",
+                f"What ran before {deployment.id} is not known, so there is no way back to it.",
+                "/rollback offers the versions that are known to be good.",
+            )
+            return refuse(self._parts.store, ask, subject, refused)
         release = Release(
             deployment.target,
             deployment.previous_revision,
@@ -108,8 +107,7 @@ class Rollbacks:
             deployment.created_at,
         )
         if (why := self._unusable(spec, release)) is not None:
-            with self._parts.store.begin() as tx:
-                return deny(tx, ask, subject, cannot_run(release, why))
+            return refuse(self._parts.store, ask, subject, cannot_run(release, why))
         reason = reason or f"{deployment.id} was cancelled"
         return self._go(Way(spec, release, self._live(spec), reason), ask, subject)
 
@@ -220,16 +218,15 @@ class Rollbacks:
         asked = Asked(Kind.ROLLBACK, way.spec.key, ask.requester, way.reason)
         try:
             with self._parts.store.begin() as tx:
+                if (told := answered(tx, ask, subject)) is not None:
+                    return told
                 now = self._parts.clock.now()
                 decision = decide(gather(tx, self._parts.catalog(), asked, now))
                 if isinstance(decision, Denied):
                     return deny(tx, ask, subject, refused_by(decision))
                 return self._record(tx, replace(way, passed=decision.notes), ask, subject)
         except UserError as duplicate:
-            if again := repeated(self._parts.store, ask):
-                return again
-            with self._parts.store.begin() as tx:
-                return deny(tx, ask, subject, refused_for(duplicate))
+            return refuse(self._parts.store, ask, subject, refused_for(duplicate))
 
     def _record(self, tx: Transaction, way: Way, ask: Ask, subject: Subject) -> Accepted:
         rollback = self._rollback(tx, way, ask)

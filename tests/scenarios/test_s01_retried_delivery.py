@@ -141,3 +141,29 @@ def test_s1_a_request_for_two_services_that_was_cut_short_is_completed(deck: Fle
     once(deck, second)
     assert f"{first}-staging-1" in answer
     assert f"{second}-staging-1" in answer
+
+
+@pytest.mark.parametrize("slash", ["deploy", "rollback"])
+def test_s1_a_refused_mention_that_slack_repeats_stays_refused(deck: Fleet, slash: str) -> None:
+    """Slack delivers a mention again after one minute and after five; the cause may be gone."""
+    service = deck.service()
+    alice = deck.person("alice")
+    if slash == "deploy":
+        deck.asks("iris", f"lock {service} staging --for 2h")
+    text = f"{slash} {service} staging v2"
+    did = alice.mention(CHANNEL, text)
+    deck.until(lambda: deck.denied(service), "the refusal")
+    deck.asks("iris", f"unlock {service} staging")
+    if slash == "rollback":
+        for version in ("v2", "v3"):
+            deck.place.push(service, version)
+            deck.asks("alice", f"{service} staging {version}")
+            deck.finish(deck.of(service)[-1].id)
+    rows, made = deck.denied(service), deck.of(service)
+
+    for retry in (1, 2):
+        deck.again(did.request, retry)
+
+    assert deck.mentions("alice", f"status {service}")  # what was delivered before is done by now
+    assert deck.of(service) == made
+    assert deck.denied(service) == rows
