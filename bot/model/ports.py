@@ -28,7 +28,7 @@ from bot.model.deployment import (
     Target,
     Vote,
 )
-from bot.model.rollout import Finding, Live, Observation, Order, Plan, ReadBack, Watched
+from bot.model.rollout import Finding, Live, Looks, Order, Plan, ReadBack, Watched
 
 
 class Clock(Protocol):
@@ -86,11 +86,10 @@ class Rollouts(Protocol):
         """Whether a ``start`` of this revision made since then took effect. Reads only."""
         ...
 
-    def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Mapping[str, Observation]:
+    def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Looks:
         """One look at many rollouts, in as few calls as the provider's API allows.
 
-        Keyed by deployment id. A rollout that could not be read is left out. Raises only when
-        nothing could be read.
+        A rollout that could not be read is left out, and its fault handed back beside the others.
         """
         ...
 
@@ -226,6 +225,10 @@ class AuditTrail(Protocol):
 
     def search(self, limit: int = 20, **filters: str) -> Sequence[AuditRow]:
         """Newest first, by ``target``, ``deployment_id``, ``actor`` (id), ``action`` prefix."""
+        ...
+
+    def of_request(self, request_id: str, actor: str, among: int) -> Sequence[AuditRow]:
+        """What a request has left among that many of its actor's rows; newest first."""
         ...
 
     def rows(self) -> Iterator[AuditRow]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -17,7 +17,7 @@ from typing_extensions import override
 from bot.model.catalog import TargetSpec
 from bot.model.deployment import Deployment
 from bot.model.errors import QuarterdeckError, Throttled, Transient
-from bot.model.rollout import Observation, Watched
+from bot.model.rollout import Looks, Observation, Watched
 from bot.workflows.ending import STATUS_OF, Ending, settle
 from bot.workflows.parts import Parts
 from bot.workflows.patrol import Patrol
@@ -42,6 +42,7 @@ class Observer(Patrol):
         self._calm = 0
         self._faults = 0
         self._shown: dict[str, set[str]] = {}
+        self._unseen: set[str] = set()
 
     @override
     def _round(self) -> float:
@@ -87,25 +88,43 @@ class Observer(Patrol):
         watched = [pair for d in running if (pair := self._watched(d)) is not None]
         if not watched:
             return False
-        try:
-            seen = self._parts.rollouts.observe(watched)
-        except QuarterdeckError as fault:
-            self._blind(running, fault)
-            raise
-        changes = [self._record(d, seen[d.id]) for d in running if d.id in seen]
+        looks = self._observe(watched)
+        changes = [self._record(d, looks[d.id]) for d in running if d.id in looks]
+        self._blind(running, looks.faults)
+        if looks.faults and not looks:
+            # Nobody answers: look less often, and above all where we are asked to.
+            raise max(looks.faults.values(), key=lambda fault: isinstance(fault, Throttled))
         return any(changes)
 
-    def _blind(self, running: Iterable[Deployment], fault: QuarterdeckError) -> None:
+    def _observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Looks:
+        try:
+            return self._parts.rollouts.observe(watched)
+        except QuarterdeckError as fault:
+            return Looks({}, {each.deployment_id: fault for _, each in watched})
+
+    def _blind(self, running: Iterable[Deployment], faults: Mapping[str, QuarterdeckError]) -> None:
         """Say on the cards what is in the way; what passes by itself, only when it does not."""
-        if isinstance(fault, Transient) and not self._faults:
+        lasting = {
+            name: fault
+            for name, fault in faults.items()
+            if name in self._unseen or not isinstance(fault, Transient)
+        }
+        self._unseen = set(faults)
+        said = {
+            name: f"It cannot be watched for now, and goes on: {fault.message}"
+            for name, fault in lasting.items()
+        }
+        news = [d for d in running if said.get(d.id, d.explanation) != d.explanation]
+        if not news:
             return
-        said = f"It cannot be watched for now, and goes on: {fault.message}"
         with self._parts.store.begin() as tx:
-            for each in running:
-                if each.explanation != said and tx.deployments.note(
-                    each.id, self._parts.replica, explanation=said
-                ):
+            for each in news:
+                if tx.deployments.note(each.id, self._parts.replica, explanation=said[each.id]):
                     tx.outbox.card(each.id)
+        for each in news:
+            fault = lasting[each.id]
+            code, error = fault.reason_code, fault.message
+            log.warning("cannot watch", deployment_id=each.id, reason_code=code, error=error)
 
     def _watched(self, deployment: Deployment) -> tuple[TargetSpec, Watched] | None:
         spec = self._parts.catalog().spec(deployment.target)

@@ -3,12 +3,13 @@
 ``place`` puts a service there; ``finish``, ``take_back``, ``break_down``, ``deploy_elsewhere`` and
 ``lose`` end a rollout in each way there is; ``break_next`` makes a call fail before or after it
 took effect; what ``meanwhile`` holds for a verb happens once, as its next call comes in. ``told``
-lists every revision the provider was told to roll to.
+lists every revision the provider was told to roll to. ``blind`` says why targets cannot be
+observed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import RLock
@@ -24,6 +25,7 @@ from bot.model.rollout import (
     Finding,
     Grade,
     Live,
+    Looks,
     Observation,
     Order,
     Plan,
@@ -69,6 +71,7 @@ class FakeRollouts(Rollouts):
         self.told: list[tuple[Target, str]] = []
         self.calls: list[tuple[str, str]] = []
         self.meanwhile: dict[str, Callable[[], object]] = {}
+        self.blind: dict[Target, QuarterdeckError] = {}
         self.findings: dict[Target, tuple[Finding, ...]] = {}
         self._clock = clock
         self._lock = RLock()
@@ -224,17 +227,22 @@ class FakeRollouts(Rollouts):
             return ReadBack(Told.SOMEONE_ELSE, None, "Another revision was deployed.")
 
     @override
-    def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Mapping[str, Observation]:
+    def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Looks:
         with self._lock:
             self.calls.append(("observe", str(len(watched))))
             self._raise("observe", after=False)
             looks = {
                 each.deployment_id: look
                 for spec, each in watched
-                if (look := self._observe(spec, each)) is not None
+                if spec.key not in self.blind and (look := self._observe(spec, each)) is not None
             }
             self._leave("observe")
-            return looks
+            faults = {
+                each.deployment_id: self.blind[spec.key]
+                for spec, each in watched
+                if spec.key in self.blind
+            }
+            return Looks(looks, faults)
 
     @override
     def usable(self, spec: TargetSpec, revision: str) -> str | None:

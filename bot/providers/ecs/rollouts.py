@@ -18,7 +18,7 @@ from bot.model.catalog import EcsService, TargetSpec
 from bot.model.deployment import Image
 from bot.model.errors import Misconfigured, Terminal
 from bot.model.ports import Rollouts
-from bot.model.rollout import Finding, Live, Observation, Order, Plan, ReadBack, Told, Watched
+from bot.model.rollout import Finding, Live, Looks, Order, Plan, ReadBack, Told, Watched
 from bot.providers.aws_faults import asking
 from bot.providers.aws_session import AwsClients
 from bot.providers.ecs import task_definition
@@ -139,7 +139,7 @@ class EcsRollouts(Rollouts):
         return _not_listed(service, order, since, certain=known is not None)
 
     @override
-    def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Mapping[str, Observation]:
+    def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Looks:
         return self._observer.observe(watched)
 
     @override
