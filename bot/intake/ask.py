@@ -101,11 +101,10 @@ def answered(tx: Transaction, ask: Ask, subject: Subject) -> Accepted | Refused 
     have asked again since, or for something else. Of what makes no deployment, the row alone
     remembers that it was done: see ``granted``.
     """
-    for row in tx.audit.search(limit=REMEMBERED, actor=ask.actor_id):
-        entry = row.entry
-        if (entry.request_id, entry.target) != (ask.request_id, subject.target):
+    for row in tx.audit.of_request(ask.request_id, ask.actor_id, REMEMBERED):
+        entry, detail = row.entry, row.entry.detail
+        if entry.target != subject.target:
             continue
-        detail = entry.detail
         if entry.decision == "denied":
             advice, suggestion = detail.get("advice", ""), detail.get("suggestion", "")
             return Refused(entry.reason_code, entry.reason, advice, suggestion)

@@ -393,6 +393,7 @@ class Replicas(Protocol):
 
     def claim_dead(self, replica_id: str, by: str) -> bool:
         """Take over from a dead replica: one winner, who must be alive, and the dead cannot return.
+        The audit row of it is written in the same transaction.
 
         Should ``by`` die as well, ``dead`` lists the claimed one again: taking over must be
         idempotent.

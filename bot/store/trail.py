@@ -97,6 +97,14 @@ class Trail:
             query = query.where(_condition(name, wanted))
         return [read(row) for row in self._connection.execute(query)]
 
+    def of_request(self, request_id: str, actor: str, among: int) -> Sequence[AuditRow]:
+        """See ``AuditTrail.of_request``."""
+        self.flush()
+        by_actor = sa.select(audit).where(audit.c.actor_id == actor)
+        newest = by_actor.order_by(audit.c.seq.desc()).limit(among).subquery()
+        query = sa.select(newest).where(newest.c.request_id == request_id)
+        return [read(row) for row in self._connection.execute(query.order_by(newest.c.seq.desc()))]
+
     def rows(self) -> Generator[AuditRow]:
         """See ``AuditTrail.rows``."""
         self.flush()
