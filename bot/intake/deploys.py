@@ -65,14 +65,9 @@ class Deploys:
             with self._parts.store.begin() as tx:
                 catalog = self._parts.catalog()
                 return deny_unknown(tx, catalog, ask, "deploy.retry", command.id)
-        if not earlier.settled:
-            return Refused(
-                "DUPLICATE",
-                f"{earlier.id} has not ended yet: it is {earlier.status.value.replace('_', ' ')}.",
-                f"/deploy show {earlier.id} shows it.",
-            )
-        if earlier.kind is Kind.ROLLBACK:
-            return instead(earlier)
+        if (refused := cannot_retry(earlier)) is not None:
+            subject = Subject.of("deploy.retry", earlier)
+            return refuse(self._parts.store, ask, subject, refused)
         anew = Deploy((earlier.target,), earlier.image.digest, command.reason or earlier.reason)
         return merged([self._one(earlier.target, anew, ask, ref=earlier.image.ref)])
 
@@ -164,6 +159,7 @@ class Deploys:
         return deployment
 
     def _dry_run(self, command: Deploy, ask: Ask) -> DryRun | Refused:
+        """Changes nothing, so that neither it nor its refusal is put on record."""
         if len(command.targets) != 1:
             return Refused(
                 "USAGE",
@@ -193,6 +189,17 @@ class Deploys:
             plan.diff,
             plan.warnings,
         )
+
+
+def cannot_retry(earlier: Deployment) -> Refused | None:
+    """Why it is not asked for again as a deployment; ``None`` where it may be."""
+    if not earlier.settled:
+        return Refused(
+            "DUPLICATE",
+            f"{earlier.id} has not ended yet: it is {earlier.status.value.replace('_', ' ')}.",
+            f"/deploy show {earlier.id} shows it.",
+        )
+    return instead(earlier) if earlier.kind is Kind.ROLLBACK else None
 
 
 def instead(rollback: Deployment) -> Refused:

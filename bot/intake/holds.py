@@ -92,19 +92,14 @@ class HoldsDesk:
         """Declare a freeze of an environment, now or for later."""
         now = self._parts.clock.now()
         since = command.since or now
-        subject = Subject("environment.freeze", command.environment)
-        if command.until is not None and command.until <= max(since, now):
-            with self._parts.store.read() as tx:  # it may have ended since it was first delivered
-                return answered(tx, ask, subject) or Refused(
-                    "USAGE",
-                    "A freeze must end after it begins, and in the future.",
-                    "See /deploy help freeze.",
-                )
         freeze = Freeze(
             command.environment, ask.requester.person, command.reason, since, command.until
         )
 
         def act(tx: Transaction) -> Done | Refused:
+            if command.until is not None and command.until <= max(since, now):
+                said = "A freeze must end after it begins, and in the future."
+                return Refused("USAGE", said, "See /deploy help freeze.")
             if denied := self._may_freeze(command.environment, ask.requester):
                 return denied
             if not tx.holds.freeze(freeze):
@@ -113,7 +108,7 @@ class HoldsDesk:
                 return Refused("FROZEN", said, hint)
             return Done(meaning(freeze, now), command.reason)
 
-        return self._once(ask, subject, act)
+        return self._once(ask, Subject("environment.freeze", command.environment), act)
 
     def unfreeze(self, command: LiftFreeze, ask: Ask) -> Accepted | Refused:
         """Lift a declared freeze; a window of the catalog is changed in the catalog."""

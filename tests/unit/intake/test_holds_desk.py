@@ -151,10 +151,13 @@ def test_a_freeze_must_end_after_it_begins_and_in_the_future(
 ) -> None:
     now = rooms.clock.now()
     freeze = DeclareFreeze("staging", now + timedelta(hours=1), now + until)
-    before = rooms.everything()
-    reply = rooms.says("iris", freeze)
+    reply = rooms.says("iris", freeze, "request-f")
     assert isinstance(reply, Refused)
     assert (reply.reason_code, reply.hint) == ("USAGE", "See /deploy help freeze.")
+    assert holds(rooms).freezes == ()
+    assert rooms.audit() == [("environment.freeze", "denied", "USAGE")]
+    before = rooms.everything()
+    assert rooms.says("iris", freeze, "request-f") == reply
     assert rooms.everything() == before
 
 
