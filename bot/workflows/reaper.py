@@ -17,7 +17,7 @@ from dbos import DBOS, error
 from typing_extensions import override
 
 from bot.model.contract import ROLLOUT
-from bot.model.deployment import SYSTEM, AuditEntry, Deployment, Status
+from bot.model.deployment import Deployment, Status
 from bot.model.errors import QuarterdeckError
 from bot.model.ports import Replicas
 from bot.workflows.constitution import Constitution
@@ -72,9 +72,6 @@ class Reaper(Patrol):
             if replicas.claim_dead(dead, self._parts.replica):
                 log.info("took over", dead=dead)
                 self._claimed.add(dead)
-                with self._parts.store.begin() as tx:
-                    by = {"replica": self._parts.replica, "dead": dead}
-                    tx.audit.append(AuditEntry(SYSTEM, "replica.taken_over", "done", detail=by))
 
     def mend(self) -> None:
         """Tell the truth about deployments whose workflow will never end them itself."""
