@@ -6,7 +6,7 @@ Every path (button, typed command, modal) comes through here, so every path meet
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.commands.model import Approve, Cancel, Reject
 from bot.intake.ask import (
@@ -96,7 +96,8 @@ class Ballots:
             return deny(tx, ask, subject, refused)
         record(tx, ask, subject, "allowed", (said.reason, ""))
         if said.ballot is Ballot.REJECT:
-            return self._end(tx, deployment, said, ask)
+            ending = Ending(Status.REJECTED, said.reason, "REJECTED", ask.requester.person)
+            return self._end(tx, deployment, ending)
         policy = self._parts.catalog().policy_of(deployment.target)
         count = tally(tx.votes.on(deployment.id), policy, deployment, voter.members)
         return self._counted(tx, deployment, count, ask)
@@ -122,21 +123,6 @@ class Ballots:
                 "Its card shows who is still missing.",
             )
         return None
-
-    def _end(
-        self, tx: Transaction, deployment: Deployment, said: Said, ask: Ask
-    ) -> Accepted | Refused:
-        person = ask.requester.person
-        why = self._explained(f"Rejected by {person.name}", said.reason, deployment)
-        ended = settle(
-            tx,
-            deployment,
-            Ending(Status.REJECTED, why, "REJECTED", person),
-            self._parts.clock.now(),
-        )
-        if ended is None:
-            return too_late(deployment)
-        return Accepted(f"{deployment.id} is rejected.", (ended,))
 
     def _counted(
         self, tx: Transaction, deployment: Deployment, count: Tally, ask: Ask
@@ -173,7 +159,9 @@ class Ballots:
                 return deny(tx, ask, subject, refused)
             if deployment.status is not Status.RUNNING:
                 record(tx, ask, subject, "allowed", (command.reason, ""))
-                return self._cancelled(tx, deployment, command, ask)
+                person = ask.requester.person
+                ending = Ending(Status.CANCELLED, command.reason, "CANCELLED", person)
+                return self._end(tx, deployment, ending)
         return self._rollbacks.take_back(deployment, command.reason, ask)
 
     def _cannot_cancel(
@@ -203,25 +191,17 @@ class Ballots:
             )
         return None
 
-    def _cancelled(
-        self, tx: Transaction, deployment: Deployment, command: Cancel, ask: Ask
-    ) -> Accepted | Refused:
-        person = ask.requester.person
-        why = self._explained(f"Cancelled by {person.name}", command.reason, deployment)
-        ended = settle(
-            tx,
-            deployment,
-            Ending(Status.CANCELLED, why, "CANCELLED", person),
-            self._parts.clock.now(),
-        )
-        return Accepted(f"{ended.id} is cancelled.", (ended,)) if ended else too_late(deployment)
-
-    def _explained(self, what: str, reason: str, deployment: Deployment) -> str:
-        """What the card says of an end that somebody chose."""
+    def _end(self, tx: Transaction, deployment: Deployment, ending: Ending) -> Accepted | Refused:
+        """End it as somebody chose, for the reason they gave, if any."""
         gone = self._parts.catalog().spec(deployment.target) is None
-        parts = filter(None, (reason, f"{orphaned(deployment.target)}." if gone else ""))
-        because = "; ".join(parts)
-        return f"{what}: {because}" if because else f"{what}."
+        orphan = f"{orphaned(deployment.target)}." if gone else ""
+        because = "; ".join(filter(None, (ending.explanation, orphan)))
+        what = f"{ending.status.value.capitalize()} by {ending.by.name}"
+        why = f"{what}: {because}" if because else f"{what}."
+        ended = settle(tx, deployment, replace(ending, explanation=why), self._parts.clock.now())
+        if ended is None:
+            return too_late(deployment)
+        return Accepted(f"{ended.id} is {ended.status.value}.", (ended,))
 
 
 def only_cleared_away(deployment: Deployment) -> Refused:
