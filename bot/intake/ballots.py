@@ -12,6 +12,7 @@ from bot.commands.model import Approve, Cancel, Reject
 from bot.intake.ask import (
     Ask,
     Subject,
+    answered,
     deny,
     heard,
     orphaned,
@@ -19,7 +20,7 @@ from bot.intake.ask import (
     refused_by,
     unknown_target,
 )
-from bot.intake.deploys import repeated
+from bot.intake.deploys import before
 from bot.intake.ids import deny_unknown
 from bot.intake.rollbacks import Rollbacks
 from bot.model.deployment import Ballot, Deployment, Kind, Status, Vote
@@ -88,6 +89,8 @@ class Ballots:
     ) -> Accepted | Refused:
         ask = voter.ask
         subject = Subject.of(f"vote.{said.ballot.value}", deployment)
+        if (told := answered(tx, ask, subject)) is not None:
+            return told
         refused = self._refusal(tx, deployment, said, ask)
         tx.outbox.card(deployment.id)
         if refused is not None and heard(tx, ask, deployment.id):
@@ -143,14 +146,14 @@ class Ballots:
 
     def cancel(self, command: Cancel, ask: Ask) -> Accepted | Refused:
         """End what has not started; take back what has, if that was asked for."""
-        if again := repeated(self._parts.store, ask):
-            return again
         with self._parts.store.begin() as tx:
             deployment = tx.deployments.get_for_update(command.id)
             if deployment is None:
                 catalog = self._parts.catalog()
                 return deny_unknown(tx, catalog, ask, "deploy.cancel", command.id)
             subject = Subject.of("deploy.cancel", deployment)
+            if (told := before(tx, ask, subject)) is not None:
+                return told
             refused = self._cannot_cancel(tx, deployment, command, ask)
             if refused is not None:
                 tx.outbox.card(deployment.id)

@@ -6,12 +6,22 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.commands.model import Cancel, Command, Deploy, LockTarget, Retry, Rollback, UnlockTarget
+from bot.commands.model import (
+    Approve,
+    Cancel,
+    Command,
+    Deploy,
+    LockTarget,
+    Reject,
+    Retry,
+    Rollback,
+    UnlockTarget,
+)
 from bot.model.catalog import People
 from bot.model.deployment import Status
 from bot.model.errors import AccessDenied, QuarterdeckError, Throttled, Unreachable
 from bot.model.reply import Accepted, Refused
-from tests.fakes.inner_rooms import ANALYTICS, STAGING, Rooms, a_catalog
+from tests.fakes.inner_rooms import ANALYTICS, PRODUCTION, STAGING, Rooms, a_catalog
 
 DEPLOY, ROLLBACK = Deploy((STAGING,), "v2"), Rollback(STAGING)
 LOCK = LockTarget("backend", "staging", reason="migration")
@@ -119,6 +129,21 @@ def test_s1_a_refused_cancellation_takes_nothing_back_when_it_is_delivered_again
     rooms.catalog = a_catalog()
     assert rooms.says("bob", command, "request-a") == first
     assert rooms.get(running.id).status is Status.RUNNING
+
+
+@pytest.mark.parametrize("kind", [Approve, Reject, Cancel])
+def test_s1_a_refused_word_about_a_deployment_does_not_count_later(
+    rooms: Rooms, kind: type[Approve | Reject | Cancel]
+) -> None:
+    made = rooms.deploy(target=PRODUCTION)
+    rooms.catalog = a_catalog(approvers=BARRED["deployers"], deployers=BARRED["deployers"])
+    first = rooms.says("bob", kind(made.id), "request-a")
+    assert isinstance(first, Refused)
+    rooms.catalog = a_catalog()
+    before = rooms.everything()
+    assert rooms.says("bob", kind(made.id), "request-a") == first
+    assert rooms.everything() == before
+    assert isinstance(rooms.says("bob", kind(made.id)), Accepted)
 
 
 def test_s1_of_several_each_is_answered_as_it_was(rooms: Rooms) -> None:
