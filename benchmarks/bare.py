@@ -30,7 +30,7 @@ def main() -> None:
     probes = Probes(healthz=tuple, readyz=tuple, metrics=lambda: (b"", "text/plain"))
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    server = serve(make_wsgi(app, probes), "127.0.0.1", 0, THREADS)
+    server = serve(make_wsgi(lambda: app, probes), "127.0.0.1", 0, THREADS)
     sys.stdout.write(f"http://127.0.0.1:{server.port}\n")
     sys.stdout.flush()
     stop.wait()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 import structlog
+from slack_bolt import App
 from slack_sdk import WebClient
 
 from bot.intake.front_door import Intake
@@ -56,8 +58,8 @@ THREADS = 24
 ONLY = "only"
 #: Exit code of a replica whose work another one has taken over.
 FENCED = 75
-#: Seconds between tries to reach Slack at the start.
-KNOCK = 2.0
+#: Seconds between the first tries to reach Slack at the start, and between the last ones.
+KNOCK, LONGEST = 2.0, 30.0
 
 
 class LateGroups:
@@ -113,6 +115,7 @@ class Bot:
         self._troubles: list[Callable[[], str]] = []
         self.stopping = Event()
         self.server: Server | None = None
+        self._app: App | None = None
 
     def start(self) -> None:
         """Database, engine and observer first: what runs goes on even while Slack is away."""
@@ -131,6 +134,8 @@ class Bot:
             replica,
         )
         self._work(engine, parts)
+        if self._front:
+            self._open(database)
         home = self._knock()
         if home is not None:
             self._listen(database, engine, parts, home)
@@ -172,12 +177,13 @@ class Bot:
 
     def _knock(self) -> Home | None:
         """Sign in to Slack, as often as it takes; ``None`` when the bot is stopped meanwhile."""
+        pauses = knocks()
         while not self.stopping.is_set():
             try:
                 return sign_in(self._outside.slack)
             except Transient as fault:
                 log.warning("slack cannot be reached yet", error=fault.message)
-                self.stopping.wait(KNOCK)
+                self.stopping.wait(next(pauses))
         return None
 
     def _listen(self, database: Database, engine: sa.Engine, parts: Parts, home: Home) -> None:
@@ -198,8 +204,11 @@ class Bot:
             bench,
         )
         self._stack.callback(bench.close)
-        self._wrong = lambda: wrong(database, courier.trouble())
-        self._open(edge, database)
+        app = make_app(edge)
+        trouble = self._connect(app)
+        self._wrong = lambda: (*wrong(database, courier.trouble()), *filter(None, [trouble()]))
+        self._app = app
+        log.info("ready", port=self._settings.port)
 
     def _courier(self, engine: sa.Engine, intake: Intake, parts: Parts) -> Courier:
         deliveries = OutboxDeliveries(engine, self._clock)
@@ -216,29 +225,36 @@ class Bot:
         self._stack.callback(courier.stop)
         return courier
 
-    def _open(self, edge: Edge, database: Database) -> None:
-        """Open the doors last: whoever comes in finds everything in its place."""
-        app = make_app(edge)
+    def _connect(self, app: App) -> Callable[[], str]:
+        """Over a socket where there is a token for one; returns what tells of its trouble."""
         token = self._settings.slack_app_token
-        if token is not None:
-            socket = SocketEdge(app, token.get_secret_value(), self._outside.slack)
-            socket.start()
-            self._stack.callback(socket.close)
-            rest = self._wrong
-            self._wrong = lambda: (*rest(), *filter(None, [socket.trouble()]))
+        if token is None:
+            return str
+        socket = SocketEdge(app, token.get_secret_value(), self._outside.slack)
+        socket.start()
+        self._stack.callback(socket.close)
+        return socket.trouble
+
+    def _open(self, database: Database) -> None:
+        """Open the port: probes are answered at once, and Slack's requests when all is in place.
+
+        Whoever watches the process must not take it for dead while Slack is away: what runs
+        goes on.
+        """
         metrics = Metrics(database, lambda: self._catalog.broken is not None)
         probes = Probes(healthz=self._unwell, readyz=self._not_ready, metrics=metrics.render)
         try:
             self.server = serve(
-                make_wsgi(app, probes), self._settings.host, self._settings.port, THREADS
+                make_wsgi(lambda: self._app, probes),
+                self._settings.host,
+                self._settings.port,
+                THREADS,
             )
         except OSError as error:
             raise Misconfigured(
                 f"Port {self._settings.port} cannot be listened on: {error.strerror}.",
                 hint="Stop what listens there, or set PORT to another one.",
             ) from error
-        self._stack.callback(self.server.close)
-        log.info("ready", port=self.server.port, socket_mode=token is not None)
 
     def _not_ready(self) -> tuple[str, ...]:
         self._catalog.current()  # so that a broken edit is logged soon, and not at the next request
@@ -260,6 +276,8 @@ class Bot:
     def close(self) -> None:
         """Stop taking requests, hand over what runs, and leave."""
         self.stopping.set()
+        if self.server is not None:
+            self.server.close()
         self._stack.close()
 
 
@@ -275,6 +293,14 @@ def wrong(database: Database, trouble: str) -> tuple[str, ...]:
         log.warning("outbox in trouble", trouble=trouble)
         found.append(trouble)
     return tuple(found)
+
+
+def knocks(jitter: Callable[[], float] = random.random) -> Iterator[float]:
+    """Seconds to wait before each new try: doubling, with jitter in the upper half."""
+    pause = KNOCK
+    while True:
+        yield pause * (0.5 + jitter() / 2)
+        pause = min(LONGEST, 2 * pause)
 
 
 def run_bot(configuration: Configuration, *, front: bool) -> int:

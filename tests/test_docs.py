@@ -17,6 +17,7 @@ from bot.commands.grammar import COMMANDS, SLASHES, by_slash, usage_hint
 from bot.commands.help import completions, help_text, readme_table
 from bot.settings.environment import Settings
 from bot.slack.examination import SCOPES
+from bot.slack.http import EVENTS
 
 ROOT = Path(__file__).parents[1]
 
@@ -66,6 +67,20 @@ def test_manifest_keeps_slacks_limits(manifest: dict[str, Any]) -> None:
     assert len(manifest["features"]["bot_user"]["display_name"]) <= 80
     assert manifest["settings"]["interactivity"]["is_enabled"] is True
     assert manifest["settings"]["socket_mode_enabled"] is True
+
+
+def test_manifest_turns_to_http_as_the_readme_says() -> None:
+    """Socket Mode off, and the commented lines in force: nothing else has to be known."""
+    text = (ROOT / "app-manifest.yml").read_text()
+    readme = (ROOT / "README.md").read_text()
+    assert "set `socket_mode_enabled: false` and uncomment the four lines" in readme
+    text, uncommented = re.subn(r"# (\w+: https://quarterdeck\.example\.com/)", r"\1", text)
+    assert uncommented == 4
+    over_http = YAML(typ="safe").load(text)
+    urls = [each["url"] for each in over_http["features"]["slash_commands"]]
+    settings = over_http["settings"]
+    urls += [settings[part]["request_url"] for part in ("event_subscriptions", "interactivity")]
+    assert set(urls) == {f"https://quarterdeck.example.com{EVENTS}"}
 
 
 def test_every_scope_and_event_of_the_manifest_is_explained() -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.model.deployment import AuditEntry, Deployment, Requester, Target
 from bot.model.errors import QuarterdeckError, UserError
 from bot.model.ports import Transaction
-from bot.model.reply import Refused
+from bot.model.reply import Accepted, Refused
 from bot.policy.decide import Denied
 
-#: Audit rows of one deployment among which a repeated delivery is looked for.
+#: Audit rows of one deployment, or of one person, among which a repeated delivery is looked for.
 REMEMBERED = 200
 
 
@@ -77,10 +77,13 @@ def record(
     )
 
 
-def deny(tx: Transaction, ask: Ask, subject: Subject, refused: Refused) -> Refused:
-    """Record a refusal and hand it on: what was tried is part of the trail too."""
-    record(tx, ask, subject, "denied", (refused.text, refused.reason_code))
-    return refused
+def deny(tx: Transaction, ask: Ask, subject: Subject, refusal: Refused) -> Refused:
+    """Record a refusal and hand it on: what was tried is part of the trail too. The row keeps all
+    of the answer, for when the request is delivered again."""
+    kept = {"advice": refusal.hint, "suggestion": refusal.suggestion}
+    detail = {**subject.detail, **{name: text for name, text in kept.items() if text}}
+    record(tx, ask, replace(subject, detail=detail), "denied", (refusal.text, refusal.reason_code))
+    return refusal
 
 
 def heard(tx: Transaction, ask: Ask, deployment_id: str) -> bool:
@@ -89,6 +92,32 @@ def heard(tx: Transaction, ask: Ask, deployment_id: str) -> bool:
     return any(
         row.entry.request_id == ask.request_id and row.entry.decision == "allowed" for row in rows
     )
+
+
+def answered(tx: Transaction, ask: Ask, subject: Subject) -> Accepted | Refused | None:
+    """What this very request was answered before about this target: Slack has delivered it again.
+
+    A refusal stands, whatever caused it, and though its cause is gone: whoever was told no may
+    have asked again since, or for something else. Of what makes no deployment, the row alone
+    remembers that it was done: see ``granted``.
+    """
+    for row in tx.audit.of_request(ask.request_id, ask.actor_id, REMEMBERED):
+        entry, detail = row.entry, row.entry.detail
+        if entry.target != subject.target:
+            continue
+        if entry.decision == "denied":
+            advice, suggestion = detail.get("advice", ""), detail.get("suggestion", "")
+            return Refused(entry.reason_code, entry.reason, advice, suggestion)
+        if (entry.action, entry.decision) == (subject.action, "done"):
+            return Accepted(detail.get("answer", entry.reason))
+    return None
+
+
+def granted(tx: Transaction, ask: Ask, subject: Subject, text: str, reason: str) -> Accepted:
+    """Record that it was done, with the answer for when it is delivered again."""
+    kept = replace(subject, detail={**subject.detail, "answer": text})
+    record(tx, ask, kept, "done", (reason, ""))
+    return Accepted(text)
 
 
 def refused_by(denied: Denied) -> Refused:
@@ -105,13 +134,9 @@ def refused_for(fault: QuarterdeckError) -> Refused:
     return Refused(fault.reason_code, fault.message, fault.hint, suggestion)
 
 
-def unknown_deployment(deployment_id: str) -> Refused:
-    """The id names nothing."""
-    return Refused(
-        "UNKNOWN_DEPLOYMENT",
-        f"There is no deployment {deployment_id[:60]}.",
-        "Ids look like backend-staging-142; /deploy history lists them.",
-    )
+def orphaned(target: Target) -> str:
+    """What became of it, for cards: a clause without its full stop."""
+    return f"{target} is not in the catalog any more"
 
 
 def unknown_target(target: Target) -> Refused:

@@ -6,20 +6,22 @@ Every path (button, typed command, modal) comes through here, so every path meet
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.commands.model import Approve, Cancel, Reject
 from bot.intake.ask import (
     Ask,
     Subject,
+    answered,
     deny,
     heard,
+    orphaned,
     record,
     refused_by,
-    unknown_deployment,
     unknown_target,
 )
-from bot.intake.deploys import repeated
+from bot.intake.deploys import before
+from bot.intake.ids import deny_unknown
 from bot.intake.rollbacks import Rollbacks
 from bot.model.deployment import Ballot, Deployment, Kind, Status, Vote
 from bot.model.ports import Transaction
@@ -72,7 +74,8 @@ class Ballots:
             with self._parts.store.begin() as tx:
                 deployment = tx.deployments.get_for_update(deployment_id)
                 if deployment is None:
-                    return unknown_deployment(deployment_id)
+                    catalog, action = self._parts.catalog(), f"vote.{said.ballot.value}"
+                    return deny_unknown(tx, catalog, ask, action, deployment_id)
                 strangers = [
                     vote for vote in tx.votes.on(deployment_id) if vote.person.id not in members
                 ]
@@ -86,6 +89,8 @@ class Ballots:
     ) -> Accepted | Refused:
         ask = voter.ask
         subject = Subject.of(f"vote.{said.ballot.value}", deployment)
+        if (told := answered(tx, ask, subject)) is not None:
+            return told
         refused = self._refusal(tx, deployment, said, ask)
         tx.outbox.card(deployment.id)
         if refused is not None and heard(tx, ask, deployment.id):
@@ -94,7 +99,8 @@ class Ballots:
             return deny(tx, ask, subject, refused)
         record(tx, ask, subject, "allowed", (said.reason, ""))
         if said.ballot is Ballot.REJECT:
-            return self._end(tx, deployment, said, ask)
+            ending = Ending(Status.REJECTED, said.reason, "REJECTED", ask.requester.person)
+            return self._end(tx, deployment, ending)
         policy = self._parts.catalog().policy_of(deployment.target)
         count = tally(tx.votes.on(deployment.id), policy, deployment, voter.members)
         return self._counted(tx, deployment, count, ask)
@@ -103,8 +109,6 @@ class Ballots:
         self, tx: Transaction, deployment: Deployment, said: Said, ask: Ask
     ) -> Refused | None:
         """Why this ballot does not count; ``None`` when it has been cast."""
-        if self._parts.catalog().spec(deployment.target) is None:
-            return unknown_target(deployment.target)
         now = self._parts.clock.now()
         asked = Asked(deployment.kind, deployment.target, ask.requester, said.reason)
         facts = gather(tx, self._parts.catalog(), asked, now)
@@ -112,6 +116,8 @@ class Ballots:
         verdict = may_vote(facts, deployment, said.ballot, digest)
         if isinstance(verdict, Denied):
             return refused_by(verdict)
+        if facts.orphaned and said.ballot is Ballot.APPROVE:
+            return only_cleared_away(deployment)
         vote = Vote(deployment.id, ask.requester.person, said.ballot, digest, now, said.reason)
         if not tx.votes.cast(vote):
             return Refused(
@@ -120,21 +126,6 @@ class Ballots:
                 "Its card shows who is still missing.",
             )
         return None
-
-    def _end(
-        self, tx: Transaction, deployment: Deployment, said: Said, ask: Ask
-    ) -> Accepted | Refused:
-        person = ask.requester.person
-        why = f"Rejected by {person.name}" + (f": {said.reason}" if said.reason else ".")
-        ended = settle(
-            tx,
-            deployment,
-            Ending(Status.REJECTED, why, "REJECTED", person),
-            self._parts.clock.now(),
-        )
-        if ended is None:
-            return too_late(deployment)
-        return Accepted(f"{deployment.id} is rejected.", (ended,))
 
     def _counted(
         self, tx: Transaction, deployment: Deployment, count: Tally, ask: Ask
@@ -155,13 +146,14 @@ class Ballots:
 
     def cancel(self, command: Cancel, ask: Ask) -> Accepted | Refused:
         """End what has not started; take back what has, if that was asked for."""
-        if again := repeated(self._parts.store, ask):
-            return again
         with self._parts.store.begin() as tx:
             deployment = tx.deployments.get_for_update(command.id)
             if deployment is None:
-                return unknown_deployment(command.id)
+                catalog = self._parts.catalog()
+                return deny_unknown(tx, catalog, ask, "deploy.cancel", command.id)
             subject = Subject.of("deploy.cancel", deployment)
+            if (told := before(tx, ask, subject)) is not None:
+                return told
             refused = self._cannot_cancel(tx, deployment, command, ask)
             if refused is not None:
                 tx.outbox.card(deployment.id)
@@ -170,14 +162,14 @@ class Ballots:
                 return deny(tx, ask, subject, refused)
             if deployment.status is not Status.RUNNING:
                 record(tx, ask, subject, "allowed", (command.reason, ""))
-                return self._cancelled(tx, deployment, command, ask)
+                person = ask.requester.person
+                ending = Ending(Status.CANCELLED, command.reason, "CANCELLED", person)
+                return self._end(tx, deployment, ending)
         return self._rollbacks.take_back(deployment, command.reason, ask)
 
     def _cannot_cancel(
         self, tx: Transaction, deployment: Deployment, command: Cancel, ask: Ask
     ) -> Refused | None:
-        if self._parts.catalog().spec(deployment.target) is None:
-            return unknown_target(deployment.target)
         asked = Asked(deployment.kind, deployment.target, ask.requester, command.reason)
         facts = gather(tx, self._parts.catalog(), asked, self._parts.clock.now())
         verdict = may_cancel(facts, deployment)
@@ -185,6 +177,8 @@ class Ballots:
             return refused_by(verdict)
         if deployment.status is not Status.RUNNING:
             return None
+        if facts.orphaned:
+            return unknown_target(deployment.target)
         if deployment.kind is Kind.ROLLBACK:
             return Refused(
                 "ALREADY_RUNNING",
@@ -200,18 +194,27 @@ class Ballots:
             )
         return None
 
-    def _cancelled(
-        self, tx: Transaction, deployment: Deployment, command: Cancel, ask: Ask
-    ) -> Accepted | Refused:
-        person = ask.requester.person
-        why = f"Cancelled by {person.name}" + (f": {command.reason}" if command.reason else ".")
-        ended = settle(
-            tx,
-            deployment,
-            Ending(Status.CANCELLED, why, "CANCELLED", person),
-            self._parts.clock.now(),
-        )
-        return Accepted(f"{ended.id} is cancelled.", (ended,)) if ended else too_late(deployment)
+    def _end(self, tx: Transaction, deployment: Deployment, ending: Ending) -> Accepted | Refused:
+        """End it as somebody chose, for the reason they gave, if any."""
+        gone = self._parts.catalog().spec(deployment.target) is None
+        orphan = f"{orphaned(deployment.target)}." if gone else ""
+        because = "; ".join(filter(None, (ending.explanation, orphan)))
+        what = f"{ending.status.value.capitalize()} by {ending.by.name}"
+        why = f"{what}: {because}" if because else f"{what}."
+        ended = settle(tx, deployment, replace(ending, explanation=why), self._parts.clock.now())
+        if ended is None:
+            return too_late(deployment)
+        return Accepted(f"{ended.id} is {ended.status.value}.", (ended,))
+
+
+def only_cleared_away(deployment: Deployment) -> Refused:
+    """There is nothing left to roll out to."""
+    return Refused(
+        "UNKNOWN_TARGET",
+        f"{deployment.id} cannot be approved: {orphaned(deployment.target)}.",
+        f"Put it back in quarterdeck.yaml, or end the request: /deploy cancel {deployment.id}",
+        f"/deploy cancel {deployment.id}",
+    )
 
 
 def too_late(deployment: Deployment) -> Refused:

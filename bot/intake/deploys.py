@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bot.commands.model import Deploy, Retry
-from bot.intake.ask import Ask, Subject, deny, record, refused_by, refused_for, unknown_deployment
+from bot.intake.ask import Ask, Subject, answered, deny, record, refused_by, refused_for
+from bot.intake.ids import deny_unknown
 from bot.model.catalog import Catalog, TargetSpec
 from bot.model.deployment import Deployment, Image, Kind, Requester, Status, Target
 from bot.model.errors import QuarterdeckError, Transient, Unknown, UserError
@@ -61,15 +62,12 @@ class Deploys:
         with self._parts.store.read() as tx:
             earlier = tx.deployments.get(command.id)
         if earlier is None:
-            return unknown_deployment(command.id)
-        if not earlier.settled:
-            return Refused(
-                "DUPLICATE",
-                f"{earlier.id} has not ended yet: it is {earlier.status.value.replace('_', ' ')}.",
-                f"/deploy show {earlier.id} shows it.",
-            )
-        if earlier.kind is Kind.ROLLBACK:
-            return instead(earlier)
+            with self._parts.store.begin() as tx:
+                catalog = self._parts.catalog()
+                return deny_unknown(tx, catalog, ask, "deploy.retry", command.id)
+        if (refused := cannot_retry(earlier)) is not None:
+            subject = Subject.of("deploy.retry", earlier)
+            return refuse(self._parts.store, ask, subject, refused)
         anew = Deploy((earlier.target,), earlier.image.digest, command.reason or earlier.reason)
         return merged([self._one(earlier.target, anew, ask, ref=earlier.image.ref)])
 
@@ -78,8 +76,7 @@ class Deploys:
         try:
             candidate = self._candidate(target, command, ref)
         except QuarterdeckError as fault:
-            with self._parts.store.begin() as tx:
-                return again_in(tx, ask, target) or deny(tx, ask, subject, refused_for(fault))
+            return refuse(self._parts.store, ask, subject, refused_for(fault))
         subject = replace(
             subject,
             from_digest=candidate.live.image.digest if candidate.live.image else "",
@@ -87,12 +84,9 @@ class Deploys:
         )
         try:
             with self._parts.store.begin() as tx:
-                return again_in(tx, ask, target) or self._decide(tx, ask, candidate, subject)
+                return before(tx, ask, subject) or self._decide(tx, ask, candidate, subject)
         except UserError as duplicate:
-            if again := repeated(self._parts.store, ask, target):
-                return again
-            with self._parts.store.begin() as tx:
-                return deny(tx, ask, subject, refused_for(duplicate))
+            return refuse(self._parts.store, ask, subject, refused_for(duplicate))
 
     def _candidate(self, target: Target, command: Deploy, ref: str = "") -> Candidate:
         catalog = self._parts.catalog()
@@ -165,6 +159,7 @@ class Deploys:
         return deployment
 
     def _dry_run(self, command: Deploy, ask: Ask) -> DryRun | Refused:
+        """Changes nothing, so that neither it nor its refusal is put on record."""
         if len(command.targets) != 1:
             return Refused(
                 "USAGE",
@@ -196,6 +191,17 @@ class Deploys:
         )
 
 
+def cannot_retry(earlier: Deployment) -> Refused | None:
+    """Why it is not asked for again as a deployment; ``None`` where it may be."""
+    if not earlier.settled:
+        return Refused(
+            "DUPLICATE",
+            f"{earlier.id} has not ended yet: it is {earlier.status.value.replace('_', ' ')}.",
+            f"/deploy show {earlier.id} shows it.",
+        )
+    return instead(earlier) if earlier.kind is Kind.ROLLBACK else None
+
+
 def instead(rollback: Deployment) -> Refused:
     """As a deployment it would meet the gates, and the hold that the rollback itself has taken."""
     target, image = rollback.target, rollback.image
@@ -214,18 +220,30 @@ def card_channel(catalog: Catalog, requester: Requester) -> str:
     return catalog.announce_in if direct and catalog.announce_in else requester.channel
 
 
-def repeated(store: Store, ask: Ask, target: Target | None = None) -> Accepted | None:
-    """What this very request made before (of that target), when Slack delivers it once more."""
+def repeated(store: Store, ask: Ask) -> Accepted | None:
+    """What this very request made before, when Slack delivers it once more."""
     with store.read() as tx:
-        return again_in(tx, ask, target)
+        return made(tx, ask)
 
 
-def again_in(tx: Transaction, ask: Ask, target: Target | None) -> Accepted | None:
-    """See ``repeated``; in the transaction that would make it, so that nothing comes between."""
+def made(tx: Transaction, ask: Ask, target: str = "") -> Accepted | None:
+    """See ``repeated``; of one target, where it is named."""
     earlier = tuple(
-        d for d in tx.deployments.by_request(ask.request_id) if target in {None, d.target}
+        d for d in tx.deployments.by_request(ask.request_id) if target in {"", str(d.target)}
     )
     return Accepted(" ".join(map(said, earlier)), earlier) if earlier else None
+
+
+def before(tx: Transaction, ask: Ask, subject: Subject) -> Accepted | Refused | None:
+    """How this very request was answered before, yes or no; asked in the transaction that would
+    answer it, so that nothing comes between."""
+    return made(tx, ask, subject.target) or answered(tx, ask, subject)
+
+
+def refuse(store: Store, ask: Ask, subject: Subject, refusal: Refused) -> Accepted | Refused:
+    """Refuse what has not been answered before."""
+    with store.begin() as tx:
+        return before(tx, ask, subject) or deny(tx, ask, subject, refusal)
 
 
 def in_words(decision: Allowed | NeedsApproval | Denied) -> str:

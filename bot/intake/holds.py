@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from bot.commands.model import (
     ResumeAll,
     UnlockTarget,
 )
-from bot.intake.ask import Ask, Subject, deny, record, refused_by
+from bot.intake.ask import Ask, Subject, answered, deny, granted, refused_by
 from bot.model.catalog import Policy
 from bot.model.deployment import Freeze, Lock, Pause, Requester
 from bot.model.ports import Transaction
@@ -25,15 +26,14 @@ from bot.workflows.parts import Parts
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a change of holds answers when it took effect, and when it found nothing to change."""
+    """A change of holds that took effect: what is answered, and the reason that is recorded."""
 
-    changed: bool
     text: str
-    otherwise: Refused
+    reason: str
 
 
 class HoldsDesk:
-    """Requests about holds."""
+    """Requests about holds. One that is delivered again is answered as it was, yes or no."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -50,117 +50,119 @@ class HoldsDesk:
             now,
             now + command.duration if command.duration else None,
         )
-        until = f" until {lock.until:%Y-%m-%d %H:%M} UTC" if lock.until else ""
-        held = Refused(
-            "LOCKED", f"{where} is locked already.", "/deploy locks shows by whom and why."
-        )
-        verdict = may_lock(self._policies(command.environment, command.service), ask.requester)
-        with self._parts.store.begin() as tx:
-            subject = Subject("target.lock", where)
+
+        def act(tx: Transaction) -> Done | Refused:
+            policies = self._policies(command.environment, command.service)
+            verdict = may_lock(policies, ask.requester)
             if isinstance(verdict, Denied):
-                return deny(tx, ask, subject, refused_by(verdict))
-            done = Done(tx.holds.lock(lock), f"{where} is locked{until}.", held)
-            return self._answer(tx, ask, subject, done, command.reason)
+                return refused_by(verdict)
+            if not tx.holds.lock(lock):
+                hint = "/deploy locks shows by whom and why."
+                return Refused("LOCKED", f"{where} is locked already.", hint)
+            until = f" until {lock.until:%Y-%m-%d %H:%M} UTC" if lock.until else ""
+            return Done(f"{where} is locked{until}.", command.reason)
+
+        return self._once(ask, Subject("target.lock", where), act)
 
     def unlock(self, command: UnlockTarget, ask: Ask) -> Accepted | Refused:
         """Release a lock; somebody else's takes an approver or an incident responder."""
         where = f"{command.service}/{command.environment}"
-        with self._parts.store.begin() as tx:
-            subject = Subject("target.unlock", where)
-            lock = next(
-                (
-                    lock
-                    for lock in tx.holds.locks(self._parts.clock.now())
-                    if (lock.service, lock.environment) == (command.service, command.environment)
-                ),
-                None,
-            )
-            if lock is None:
-                none = Refused(
-                    "NOT_LOCKED", f"{where} is not locked.", "/deploy locks lists what is."
-                )
-                return deny(tx, ask, subject, none)
-            policies = self._policies(command.environment, command.service)
-            verdict = may_unlock(policies, ask.requester, lock)
-            if isinstance(verdict, Denied):
-                return deny(tx, ask, subject, refused_by(verdict))
-            tx.holds.unlock(command.service, command.environment)
-            text = f"{where} is unlocked; it was locked by {lock.owner.name}."
-            record(tx, ask, subject, "done", (lock.reason, ""))
-            return Accepted(text)
+
+        def act(tx: Transaction) -> Done | Refused:
+            while (lock := self._standing(tx, command)) is not None:
+                policies = self._policies(command.environment, command.service)
+                verdict = may_unlock(policies, ask.requester, lock)
+                if isinstance(verdict, Denied):
+                    return refused_by(verdict)
+                if tx.holds.release(lock):
+                    text = f"{where} is unlocked; it was locked by {lock.owner.name}."
+                    return Done(text, lock.reason)
+                # What was judged is gone, and what took its place is judged anew.
+            hint = "/deploy locks lists what is."
+            return Refused("NOT_LOCKED", f"{where} is not locked.", hint)
+
+        return self._once(ask, Subject("target.unlock", where), act)
+
+    def _standing(self, tx: Transaction, command: UnlockTarget) -> Lock | None:
+        place = (command.service, command.environment)
+        standing = tx.holds.locks(self._parts.clock.now())
+        return next((one for one in standing if (one.service, one.environment) == place), None)
 
     def freeze(self, command: DeclareFreeze, ask: Ask) -> Accepted | Refused:
         """Declare a freeze of an environment, now or for later."""
         now = self._parts.clock.now()
         since = command.since or now
-        if command.until is not None and command.until <= max(since, now):
-            return Refused(
-                "USAGE",
-                "A freeze must end after it begins, and in the future.",
-                "See /deploy help freeze.",
-            )
         freeze = Freeze(
             command.environment, ask.requester.person, command.reason, since, command.until
         )
-        exists = Refused(
-            "FROZEN",
-            f"{command.environment} has a declared freeze already.",
-            f"/deploy unfreeze {command.environment} lifts it first.",
-        )
-        with self._parts.store.begin() as tx:
-            subject = Subject("environment.freeze", command.environment)
+
+        def act(tx: Transaction) -> Done | Refused:
+            if command.until is not None and command.until <= max(since, now):
+                said = "A freeze must end after it begins, and in the future."
+                return Refused("USAGE", said, "See /deploy help freeze.")
             if denied := self._may_freeze(command.environment, ask.requester):
-                return deny(tx, ask, subject, denied)
-            done = Done(tx.holds.freeze(freeze), said(freeze, now), exists)
-            return self._answer(tx, ask, subject, done, command.reason)
+                return denied
+            if not tx.holds.freeze(freeze):
+                said = f"{command.environment} has a declared freeze already."
+                hint = f"/deploy unfreeze {command.environment} lifts it first."
+                return Refused("FROZEN", said, hint)
+            return Done(meaning(freeze, now), command.reason)
+
+        return self._once(ask, Subject("environment.freeze", command.environment), act)
 
     def unfreeze(self, command: LiftFreeze, ask: Ask) -> Accepted | Refused:
         """Lift a declared freeze; a window of the catalog is changed in the catalog."""
-        none = Refused(
-            "NOT_FROZEN",
-            f"{command.environment} has no freeze that was declared from chat.",
-            "A window of the catalog ends by itself, or is changed there.",
-        )
-        with self._parts.store.begin() as tx:
-            subject = Subject("environment.unfreeze", command.environment)
+
+        def act(tx: Transaction) -> Done | Refused:
             if denied := self._may_freeze(command.environment, ask.requester):
-                return deny(tx, ask, subject, denied)
-            lifted = tx.holds.unfreeze(command.environment) is not None
-            done = Done(lifted, f"{command.environment} is no longer frozen.", none)
-            return self._answer(tx, ask, subject, done, command.reason)
+                return denied
+            if tx.holds.unfreeze(command.environment) is None:
+                said = f"{command.environment} has no freeze that was declared from chat."
+                hint = "A window of the catalog ends by itself, or is changed there."
+                return Refused("NOT_FROZEN", said, hint)
+            return Done(f"{command.environment} is no longer frozen.", command.reason)
+
+        return self._once(ask, Subject("environment.unfreeze", command.environment), act)
 
     def pause(self, command: PauseAll, ask: Ask) -> Accepted | Refused:
         """Nothing starts any more, anywhere, but rollbacks."""
         pause = Pause(ask.requester.person, command.reason, self._parts.clock.now())
-        already = Refused("PAUSED", "Everything is paused already.", "/deploy locks shows by whom.")
-        with self._parts.store.begin() as tx:
-            subject = Subject("all.pause")
+
+        def act(tx: Transaction) -> Done | Refused:
             if denied := self._may_pause(ask.requester):
-                return deny(tx, ask, subject, denied)
+                return denied
+            if not tx.holds.pause(pause):
+                hint = "/deploy locks shows by whom."
+                return Refused("PAUSED", "Everything is paused already.", hint)
             text = "Everything is paused: only rollbacks start. What runs, runs on."
-            return self._answer(
-                tx, ask, subject, Done(tx.holds.pause(pause), text, already), command.reason
-            )
+            return Done(text, command.reason)
+
+        return self._once(ask, Subject("all.pause"), act)
 
     def resume(self, command: ResumeAll, ask: Ask) -> Accepted | Refused:
         """End the pause."""
-        none = Refused(
-            "NOT_PAUSED", "Nothing is paused.", "/deploy locks shows what is in the way."
-        )
-        with self._parts.store.begin() as tx:
-            subject = Subject("all.resume")
-            if denied := self._may_pause(ask.requester):
-                return deny(tx, ask, subject, denied)
-            done = Done(tx.holds.resume() is not None, "Deployments go on.", none)
-            return self._answer(tx, ask, subject, done, command.reason)
 
-    def _answer(
-        self, tx: Transaction, ask: Ask, subject: Subject, done: Done, reason: str
+        def act(tx: Transaction) -> Done | Refused:
+            if denied := self._may_pause(ask.requester):
+                return denied
+            if tx.holds.resume() is None:
+                hint = "/deploy locks shows what is in the way."
+                return Refused("NOT_PAUSED", "Nothing is paused.", hint)
+            return Done("Deployments go on.", command.reason)
+
+        return self._once(ask, Subject("all.resume"), act)
+
+    def _once(
+        self, ask: Ask, subject: Subject, act: Callable[[Transaction], Done | Refused]
     ) -> Accepted | Refused:
-        if not done.changed:
-            return deny(tx, ask, subject, done.otherwise)
-        record(tx, ask, subject, "done", (reason, ""))
-        return Accepted(done.text)
+        with self._parts.store.begin() as tx:
+            if (before := answered(tx, ask, subject)) is not None:
+                return before
+            outcome = act(tx)
+            if isinstance(outcome, Done):
+                return granted(tx, ask, subject, outcome.text, outcome.reason)
+            # Of two deliveries in one instant the second has waited for the first one's row.
+            return answered(tx, ask, subject) or deny(tx, ask, subject, outcome)
 
     def _may_freeze(self, environment: str, requester: Requester) -> Refused | None:
         verdict = may_freeze(self._policies(environment, "*"), requester)
@@ -180,7 +182,7 @@ class HoldsDesk:
         )
 
 
-def said(freeze: Freeze, now: datetime) -> str:
+def meaning(freeze: Freeze, now: datetime) -> str:
     """What a declared freeze means, from when and until when."""
     later = freeze.since > now
     begins = f" from {freeze.since:%Y-%m-%d %H:%M} UTC" if later else ""

@@ -18,8 +18,9 @@ from bot.commands.model import (
     ShowStatus,
     ShowWhoAmI,
 )
-from bot.intake.ask import Ask, unknown_deployment, unknown_target
+from bot.intake.ask import Ask, unknown_target
 from bot.intake.cards import card_facts
+from bot.intake.ids import unknown_deployment
 from bot.model.catalog import TargetSpec
 from bot.model.deployment import AuditRow, Kind, Release, Target
 from bot.model.errors import QuarterdeckError
@@ -127,7 +128,7 @@ class Reports:
         with self._parts.store.read() as tx:
             facts = card_facts(tx, self._parts.catalog(), command.id, self._parts.clock.now())
             if facts is None:
-                return unknown_deployment(command.id)
+                return unknown_deployment(tx, self._parts.catalog(), command.id)
             return Details(facts, tuple(tx.audit.search(limit=25, deployment_id=command.id)))
 
     def why(self, command: ExplainDeployment, _ask: Ask) -> Why | Refused:
@@ -135,7 +136,7 @@ class Reports:
         with self._parts.store.read() as tx:
             deployment = tx.deployments.get(command.id)
             if deployment is None:
-                return unknown_deployment(command.id)
+                return unknown_deployment(tx, self._parts.catalog(), command.id, "why")
             rows = tx.audit.search(limit=50, deployment_id=command.id)
         lines = [said(row) for row in reversed(rows) if row.entry.reason_code]
         state = deployment.status.value.replace("_", " ")

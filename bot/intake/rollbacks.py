@@ -14,16 +14,27 @@ from bot.commands.model import OpenRollbackForm, Rollback
 from bot.intake.ask import (
     Ask,
     Subject,
+    answered,
     deny,
     record,
     refused_by,
     refused_for,
     unknown_target,
 )
-from bot.intake.deploys import card_channel, repeated, said
+from bot.intake.deploys import card_channel, refuse, repeated, said
 from bot.model.catalog import TargetSpec
 from bot.model.contract import CONTROL
-from bot.model.deployment import SYSTEM, Deployment, Image, Kind, Lock, Release, Status, Target
+from bot.model.deployment import (
+    SYSTEM,
+    Deployment,
+    Image,
+    Kind,
+    Lock,
+    Person,
+    Release,
+    Status,
+    Target,
+)
 from bot.model.errors import QuarterdeckError, UserError
 from bot.model.ports import Transaction
 from bot.model.reply import Accepted, Refused, RollbackForm
@@ -73,8 +84,7 @@ class Rollbacks:
             if isinstance(found, Release):
                 return self._go(Way(spec, found, live, command.reason), ask, subject)
             refused = found
-        with self._parts.store.begin() as tx:
-            return deny(tx, ask, subject, refused)
+        return refuse(self._parts.store, ask, subject, refused)
 
     def take_back(self, deployment: Deployment, reason: str, ask: Ask) -> Accepted | Refused:
         """Cancel what runs by rolling its target back to what ran before it."""
@@ -83,13 +93,12 @@ class Rollbacks:
         subject = Subject.of("rollback.requested", deployment)
         spec = self._parts.catalog().spec(deployment.target)
         if spec is None or deployment.previous is None or not deployment.previous_revision:
-            with self._parts.store.begin() as tx:
-                refused = Refused(
-                    "NO_KNOWN_GOOD",
-                    f"What ran before {deployment.id} is not known, so there is no way back to it.",
-                    "/rollback offers the versions that are known to be good.",
-                )
-                return deny(tx, ask, subject, refused)
+            refused = Refused(
+                "NO_KNOWN_GOOD",
+                f"What ran before {deployment.id} is not known, so there is no way back to it.",
+                "/rollback offers the versions that are known to be good.",
+            )
+            return refuse(self._parts.store, ask, subject, refused)
         release = Release(
             deployment.target,
             deployment.previous_revision,
@@ -98,8 +107,7 @@ class Rollbacks:
             deployment.created_at,
         )
         if (why := self._unusable(spec, release)) is not None:
-            with self._parts.store.begin() as tx:
-                return deny(tx, ask, subject, cannot_run(release, why))
+            return refuse(self._parts.store, ask, subject, cannot_run(release, why))
         reason = reason or f"{deployment.id} was cancelled"
         return self._go(Way(spec, release, self._live(spec), reason), ask, subject)
 
@@ -123,8 +131,12 @@ class Rollbacks:
 
     def _warnings(self, target: Target) -> tuple[str, ...]:
         with self._parts.store.read() as tx:
-            running = [d for d in tx.deployments.active(target) if d.status is Status.RUNNING]
-        return tuple(f"{d.id} is running and will be cancelled." for d in running)
+            active = tx.deployments.active(target)
+        return tuple(
+            f"{one.id} is {one.status.value} and will be cancelled."
+            for one in active
+            if one.status is Status.RUNNING or one.kind is Kind.ROLLBACK
+        )
 
     def _under_way(self, target: Target) -> Deployment | None:
         """A rollback that has not ended. Two people who type the same at once mean one: seen from
@@ -206,16 +218,15 @@ class Rollbacks:
         asked = Asked(Kind.ROLLBACK, way.spec.key, ask.requester, way.reason)
         try:
             with self._parts.store.begin() as tx:
+                if (told := answered(tx, ask, subject)) is not None:
+                    return told
                 now = self._parts.clock.now()
                 decision = decide(gather(tx, self._parts.catalog(), asked, now))
                 if isinstance(decision, Denied):
                     return deny(tx, ask, subject, refused_by(decision))
                 return self._record(tx, replace(way, passed=decision.notes), ask, subject)
         except UserError as duplicate:
-            if again := repeated(self._parts.store, ask):
-                return again
-            with self._parts.store.begin() as tx:
-                return deny(tx, ask, subject, refused_for(duplicate))
+            return refuse(self._parts.store, ask, subject, refused_for(duplicate))
 
     def _record(self, tx: Transaction, way: Way, ask: Ask, subject: Subject) -> Accepted:
         rollback = self._rollback(tx, way, ask)
@@ -229,18 +240,17 @@ class Rollbacks:
         return Accepted(said(rollback), (rollback,))
 
     def _clear(self, tx: Transaction, rollback: Deployment, ask: Ask) -> None:
-        """End what runs, and wake what has its turn but could not begin yet: it gives way."""
-        person = ask.requester.person
-        why = f"Cancelled by {person.name}: {rollback.id} takes it back."
-        ending = Ending(Status.CANCELLED, why, "ROLLED_BACK_BY_HAND", person)
+        """End what runs and an earlier rollback that has not begun: the last word counts. Wake
+        what else has its turn but could not begin yet: it gives way."""
+        now = self._parts.clock.now()
         for active in tx.deployments.active(rollback.target):
             # Locked before it is judged: what begins in this instant is seen running here, or
             # sees the rollback itself.
             one = tx.deployments.get_for_update(active.id)
-            if one is None or one.id == rollback.id:
+            if one is None or one.id == rollback.id or one.settled:
                 continue
-            if one.status is Status.RUNNING:
-                settle(tx, one, ending, self._parts.clock.now())
+            if one.status is Status.RUNNING or one.kind is Kind.ROLLBACK:
+                settle(tx, one, replaced(one, rollback, ask.requester.person), now)
             elif one.status is Status.QUEUED:
                 key = f"{one.id}:{rollback.id}"
                 tx.engine.tell(one.id, CONTROL, {"overtaken": rollback.id}, key)
@@ -301,6 +311,17 @@ def over(earlier: Lock | None, hold: Lock) -> Lock:
     before = f" (locked before by {earlier.owner.name}: {earlier.reason})"
     said = "" if earlier.owner == SYSTEM else before
     return replace(hold, until=ends, reason=f"{hold.reason}{said}")
+
+
+def replaced(one: Deployment, rollback: Deployment, person: Person) -> Ending:
+    """The end of what a rollback takes the place of."""
+    why = f"Cancelled by {person.name}: {rollback.id} takes it back."
+    if one.status is Status.QUEUED:
+        why = (
+            f"Replaced by {person.name} before it began, so it changed nothing: {rollback.id} goes "
+            f"back to {rollback.image.name} instead."
+        )
+    return Ending(Status.CANCELLED, why, "ROLLED_BACK_BY_HAND", person)
 
 
 def is_under_way(other: Deployment) -> Refused:

@@ -51,6 +51,7 @@ NEXT: dict[Status, frozenset[Status]] = {
             Status.SUPERSEDED,
             Status.TIMED_OUT,
             Status.OUTCOME_UNKNOWN,
+            Status.REFUSED,  # it has its turn, and the provider has been told nothing yet
         }
     ),
 }

@@ -28,7 +28,7 @@ from bot.model.deployment import (
     Target,
     Vote,
 )
-from bot.model.rollout import Finding, Live, Observation, Order, Plan, ReadBack, Watched
+from bot.model.rollout import Finding, Live, Looks, Order, Plan, ReadBack, Watched
 
 
 class Clock(Protocol):
@@ -75,18 +75,21 @@ class Rollouts(Protocol):
         ...
 
     def start(self, spec: TargetSpec, order: Order, revision: str) -> str | None:
-        """Tell the provider to roll to ``revision``; returns its handle of it if it gave one."""
+        """Tell the provider to roll to ``revision``; returns its handle of it if it gave one.
+
+        Raises ``Terminal`` (STALE_FROM), having told nothing, where a new revision was made from
+        ``order.base`` and something else runs by now.
+        """
         ...
 
     def read_back(self, spec: TargetSpec, order: Order, revision: str, since: datetime) -> ReadBack:
         """Whether a ``start`` of this revision made since then took effect. Reads only."""
         ...
 
-    def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Mapping[str, Observation]:
+    def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Looks:
         """One look at many rollouts, in as few calls as the provider's API allows.
 
-        Keyed by deployment id. A rollout that could not be read is left out. Raises only when
-        nothing could be read.
+        A rollout that could not be read is left out, and its fault handed back beside the others.
         """
         ...
 
@@ -136,7 +139,9 @@ class Deployments(Protocol):
         """
         ...
 
-    def active(self, target: Target | None = None) -> Sequence[Deployment]:
+    def active(
+        self, target: Target | None = None, kind: Kind | None = None
+    ) -> Sequence[Deployment]:
         """Awaiting, queued and running ones, in the order in which they will get their turn."""
         ...
 
@@ -174,7 +179,14 @@ class Holds(Protocol):
         """Returns False where a lock in force stands there already."""
         ...
 
-    def unlock(self, service: str, environment: str) -> Lock | None: ...
+    def unlock(self, service: str, environment: str) -> Lock | None:
+        """Remove whatever lock stands there, and return it."""
+        ...
+
+    def release(self, lock: Lock) -> bool:
+        """Remove this very lock; False where it is gone, or another one stands in its place."""
+        ...
+
     def locks(self, now: datetime) -> Sequence[Lock]: ...
     def freeze(self, freeze: Freeze) -> bool: ...
     def unfreeze(self, environment: str) -> Freeze | None: ...
@@ -213,6 +225,10 @@ class AuditTrail(Protocol):
 
     def search(self, limit: int = 20, **filters: str) -> Sequence[AuditRow]:
         """Newest first, by ``target``, ``deployment_id``, ``actor`` (id), ``action`` prefix."""
+        ...
+
+    def of_request(self, request_id: str, actor: str, among: int) -> Sequence[AuditRow]:
+        """What a request has left among that many of its actor's rows; newest first."""
         ...
 
     def rows(self) -> Iterator[AuditRow]:
@@ -377,6 +393,7 @@ class Replicas(Protocol):
 
     def claim_dead(self, replica_id: str, by: str) -> bool:
         """Take over from a dead replica: one winner, who must be alive, and the dead cannot return.
+        The audit row of it is written in the same transaction.
 
         Should ``by`` die as well, ``dead`` lists the claimed one again: taking over must be
         idempotent.

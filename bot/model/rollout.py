@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from typing_extensions import override
+
 from bot.model.deployment import Image, Progress
+from bot.model.errors import QuarterdeckError
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,26 @@ class Observation:
     end: End | None = None
     explanation: str = ""
     events: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Looks(Mapping[str, Observation]):
+    """One look at many rollouts, by deployment id: what was seen, and why the others were not."""
+
+    seen: Mapping[str, Observation]
+    faults: Mapping[str, QuarterdeckError] = field(default_factory=dict)
+
+    @override
+    def __getitem__(self, deployment_id: str) -> Observation:
+        return self.seen[deployment_id]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.seen)
+
+    @override
+    def __len__(self) -> int:
+        return len(self.seen)
 
 
 @dataclass(frozen=True, slots=True)

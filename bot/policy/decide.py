@@ -9,9 +9,19 @@ from bot.model.deployment import Kind, Requester
 from bot.policy.decision import Allowed, Decision, Denied, NeedsApproval, Note, Reason, Verdict
 from bot.policy.facts import Facts
 from bot.policy.reasons import ReasonCode
-from bot.policy.rules import RULES, exempted
+from bot.policy.rules import HOLDS, RULES, exempted
 
-__all__ = ["Allowed", "Decision", "Denied", "NeedsApproval", "Note", "Reason", "Verdict", "decide"]
+__all__ = [
+    "Allowed",
+    "Decision",
+    "Denied",
+    "NeedsApproval",
+    "Note",
+    "Reason",
+    "Verdict",
+    "decide",
+    "held",
+]
 
 
 def decide(facts: Facts) -> Decision:
@@ -34,6 +44,11 @@ def decide(facts: Facts) -> Decision:
     if reasons:
         return Denied(tuple(reasons))
     return _unrefused(facts, tuple(notes))
+
+
+def held(facts: Facts) -> tuple[Reason, ...]:
+    """What keeps every deployment from the target now, whoever asked for it and was let in."""
+    return tuple(found for gate in HOLDS for found in gate(facts) if isinstance(found, Reason))
 
 
 def _unrefused(facts: Facts, notes: tuple[Note, ...]) -> Allowed | NeedsApproval:

@@ -15,6 +15,7 @@ class Facts:
 
     ``locks`` and ``freezes`` may hold others than the target's: each rule picks what covers it.
     ``policy`` is the target's own. ``override_freeze`` is what was asked, not what is granted.
+    ``orphaned`` says that the target has left the catalog; ``policy`` is what is left of it then.
     ``at_start`` says that this is the second look, when the turn has come: only words depend on it.
     """
 
@@ -30,3 +31,4 @@ class Facts:
     freezes: tuple[Freeze, ...] = ()
     pause: Pause | None = None
     at_start: bool = False
+    orphaned: bool = False

@@ -228,7 +228,7 @@ MEANINGS: Mapping[ReasonCode, Meaning] = {
     ),
     ReasonCode.CANCELLED: Meaning("Somebody cancelled it.", _ANEW),
     ReasonCode.ROLLED_BACK_BY_HAND: Meaning(
-        "A rollback was asked for while it ran.", "Follow the rollback's card."
+        "A rollback was asked for while it ran or waited.", "Follow the rollback's card."
     ),
     ReasonCode.ROLLED_BACK: Meaning(
         "The provider took it back: its circuit breaker or an alarm.",

@@ -176,9 +176,13 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+#: What somebody, or the calendar, puts in everybody's way.
+HOLDS = (paused, locked, frozen)
+
+
 def exempted(facts: Facts) -> tuple[Note, ...]:
     """For a rollback: every gate it passed that would have stopped a deployment."""
-    gates = (wrong_channel, paused, locked, frozen)
+    gates = (wrong_channel, *HOLDS)
     passed = [found for gate in gates for found in gate(facts) if isinstance(found, Reason)]
     return tuple(
         Note(ReasonCode.ROLLBACK_EXEMPT, f"Passed as a rollback: {reason.text}")

@@ -11,7 +11,7 @@ from bot.model.wording import plain
 from bot.policy.decision import Allowed, Denied, Reason, Verdict
 from bot.policy.facts import Facts
 from bot.policy.reasons import ReasonCode, explain
-from bot.policy.roles import approvers_of, approves, ask, is_approver, may_take_back
+from bot.policy.roles import approvers_of, approves, ask, is_approver, is_responder, may_take_back
 from bot.policy.rules import outside
 
 
@@ -65,6 +65,8 @@ def _by_role(facts: Facts, deployment: Deployment, ballot: Ballot) -> Verdict:
     policy, is_own = facts.policy, facts.requester.person.id == deployment.requester.id
     if is_own and ballot is Ballot.REJECT:
         return Allowed()
+    if facts.orphaned and ballot is Ballot.REJECT and is_responder(policy, facts.requester):
+        return Allowed()  # it can only be cleared away, and its approvers may have gone with it
     if is_own and not policy.self_approval:
         said = f"{deployment.id} is your own request, and nobody approves their own."
         return Denied((Reason(ReasonCode.SELF_APPROVAL, said, ask(approvers_of(policy))),))

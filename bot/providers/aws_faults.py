@@ -140,7 +140,11 @@ class Call:
 
 @contextmanager
 def asking(permission: str, resource: str, *, writes: bool = False) -> Iterator[None]:
-    """Raise what AWS answers inside the block as one of ours; see the module's text."""
+    """Raise what AWS answers inside the block as one of ours; see the module's text.
+
+    Read the answer inside the block as well: what lacks something that AWS always sends comes
+    from a proxy or was cut short, and is no answer.
+    """
     try:
         yield
     except aws.ClientError as error:
@@ -152,6 +156,8 @@ def asking(permission: str, resource: str, *, writes: bool = False) -> Iterator[
         if "credentials" not in str(error):
             raise
         raise _no_credentials(error, Call(permission, resource, writes)) from None
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise _unreadable(error, Call(permission, resource, writes)) from error
 
 
 def _unanswered(error: Exception, call: Call) -> QuarterdeckError:
@@ -170,6 +176,14 @@ def _unanswered(error: Exception, call: Call) -> QuarterdeckError:
             )
         return Unreachable(f"AWS did not answer {call.text} ({kind}).")
     return Terminal(f"The AWS client refused to send {call.text} ({kind}).")
+
+
+def _unreadable(error: Exception, call: Call) -> QuarterdeckError:
+    """Something answered that does not speak as AWS does; quoted is only what is wrong with it."""
+    said = f"The answer to {call.text} cannot be read ({type(error).__name__})"
+    if call.writes:
+        return Unknown(f"{said}; it may have taken effect.")
+    return Unreachable(f"{said}.")
 
 
 def _no_credentials(error: Exception, call: Call) -> AccessDenied:

@@ -11,6 +11,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -19,19 +21,20 @@ from typing_extensions import override
 
 from bot.model.catalog import Ecr
 from bot.model.deployment import Image
-from bot.model.errors import Terminal, Unreachable, UserError
+from bot.model.errors import Terminal, Transient, Unreachable, UserError
 from bot.model.ports import Registry
 from bot.providers.aws_faults import asking
 from bot.providers.aws_session import AwsClients
 
 if TYPE_CHECKING:
-    from mypy_boto3_ecr.type_defs import ImageIdentifierTypeDef
+    from mypy_boto3_ecr.type_defs import ImageDetailTypeDef, ImageIdentifierTypeDef
 
 _ANSWER_WITHIN = 2.0
 _REMEMBER_FOR = 2.0
 _PAGES = 10
 _PER_PAGE = 1000
 _NAMED = 5
+_DEFAULT = "latest"  # what a request without a version asks for
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _SHA = re.compile(r"[0-9a-f]{7,40}")
@@ -103,9 +106,14 @@ class EcrRegistry(Registry):
             del self._asked[key]
 
     def _find(self, ecr: Ecr, ref: str) -> str:
+        # ECR lists images in no order, a page after the other; none is begun in the second half.
+        listed_by = self._ticks() + self._answer_within / 2
         exact = self._exact(ecr, ref)
         if exact is not None:
             return exact
+        if ref == _DEFAULT:
+            images, whole = self._images(ecr, listed_by)
+            raise _no_default(ecr, images, whole=whole)
         if _DIGEST.fullmatch(ref):
             raise _missing(ecr, ref, ())
         tags = dict(self._tags(ecr))
@@ -155,6 +163,27 @@ class EcrRegistry(Registry):
             if not token or self._ticks() > deadline:
                 return
 
+    def _images(self, ecr: Ecr, listed_by: float) -> tuple[list[ImageDetailTypeDef], bool]:
+        """Images with tags, as many as there is time for, and whether these are all."""
+        paginator = self._clients.ecr(ecr.region, ecr.role).get_paginator("describe_images")
+        pages = iter(
+            paginator.paginate(
+                registryId=ecr.registry,
+                repositoryName=ecr.repository,
+                filter={"tagStatus": "TAGGED"},
+                PaginationConfig={"PageSize": _PER_PAGE},
+            )
+        )
+        images: list[ImageDetailTypeDef] = []
+        # They only help with what to type: no fault may hide that the image is not there.
+        with suppress(Transient), asking("ecr:DescribeImages", ecr.repository):
+            while self._ticks() < listed_by:
+                page = next(pages, None)
+                if page is None:
+                    return images, True
+                images += page["imageDetails"]
+        return images, False
+
 
 def _failed(lookup: Future[str]) -> bool:
     return lookup.done() and lookup.exception() is not None
@@ -192,6 +221,25 @@ def _missing(ecr: Ecr, ref: str, tags: Iterable[str]) -> UserError:
         reason_code="IMAGE_NOT_FOUND",
         hint=f"Near matches: {names}." if names else "Push the image first, or check its tag.",
     )
+
+
+def _no_default(ecr: Ecr, images: Iterable[ImageDetailTypeDef], *, whole: bool) -> UserError:
+    """Whoever typed no version has not heard of ``latest``."""
+    dated = [each for each in images if "imagePushedAt" in each]
+    dated.sort(key=_pushed, reverse=True)
+    tags = [tag for each in dated for tag in each.get("imageTags", ())][:_NAMED]
+    which = "the newest are" if whole else "there are"
+    return UserError(
+        f"{ecr.repository} has no image {_DEFAULT!r}, the default where no version is typed.",
+        reason_code="IMAGE_NOT_FOUND",
+        hint=f"Type a version; {which} {', '.join(tags)}."
+        if tags
+        else f"Type a version, or push one that is tagged {_DEFAULT}.",
+    )
+
+
+def _pushed(image: ImageDetailTypeDef) -> datetime:
+    return image["imagePushedAt"]
 
 
 def _ambiguous(ecr: Ecr, ref: str, matching: dict[str, str]) -> UserError:

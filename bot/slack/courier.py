@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Event, Thread
+from threading import Event
 
 import structlog
+from typing_extensions import override
 
 from bot.model.errors import QuarterdeckError
 from bot.slack.execution import InlineExecutor
 from bot.slack.outbox import Deliverer
+from bot.workflows.patrol import Patrol
 
 log = structlog.get_logger(__name__)
 
@@ -17,8 +19,8 @@ IDLE = 0.3  # seconds between looks when nothing is due
 BROKEN = 2.0  # seconds after a look that failed
 
 
-class Courier:
-    """Delivers until stopped; setting ``woken`` makes it look at once.
+class Courier(Patrol):
+    """Delivers until stopped; what is due then stays in the outbox. ``woken`` makes it look at once.
 
     It looks by itself every ``idle`` seconds too, for what other replicas put into the outbox and
     for what was put off. ``make_way`` comes before each message: people who wait for an answer go
@@ -32,40 +34,19 @@ class Courier:
         idle: float = IDLE,
         make_way: Callable[[], object] = lambda: None,
     ) -> None:
+        super().__init__("outbox", woken=woken)
         self._deliverer = deliverer
         self._idle = idle
         self._make_way = make_way
         self._here = InlineExecutor()
-        self._woken = woken
-        self._stopping = Event()
-        self._thread = Thread(target=self._run, name="outbox", daemon=True)
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self, timeout: float = 15.0) -> None:
-        """Finish the message at hand and end; what is due stays in the outbox."""
-        self._stopping.set()
-        self._woken.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
-
+    @override
     def trouble(self) -> str:
         """Why cards are not delivered, for readiness; empty when all is well."""
-        if self._thread.ident is not None and not self._thread.is_alive():
-            return "The outbox is not being delivered."
-        return self._deliverer.trouble()
+        return "The outbox is not being delivered." if self._over() else self._deliverer.trouble()
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._woken.clear()
-            pause = self._look()
-            if pause and not self._stopping.is_set():
-                self._woken.wait(pause)
-
-    def _look(self) -> float:
-        """One pass; returns how many seconds to wait for the next."""
+    @override
+    def _round(self) -> float:
         future = self._here.submit(self._deliverer.deliver_due, self._make_way)
         fault = future.exception()
         if fault is None:

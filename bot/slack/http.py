@@ -54,10 +54,13 @@ class Probes:
     metrics: Callable[[], tuple[bytes, str]]
 
 
-def make_wsgi(app: App, probes: Probes) -> WSGIApplication:
-    """The application: four paths, and nothing else is answered."""
+def make_wsgi(find_app: Callable[[], App | None], probes: Probes) -> WSGIApplication:
+    """The application: four paths, and nothing else is answered.
+
+    While there is no app yet, Slack is told so: it shows that to people, and tries events again.
+    """
     paths: Mapping[str, tuple[str, Callable[[WSGIEnvironment], Page]]] = {
-        EVENTS: ("POST", lambda environ: _slack(app, environ)),
+        EVENTS: ("POST", lambda environ: _slack(find_app(), environ)),
         "/healthz": ("GET", lambda _environ: _probe(probes.healthz())),
         "/readyz": ("GET", lambda _environ: _probe(probes.readyz())),
         "/metrics": ("GET", lambda _environ: _metrics(*probes.metrics())),
@@ -97,7 +100,9 @@ def _is_ssl_check(environ: WSGIEnvironment) -> bool:
     return parse_qs(environ.get("QUERY_STRING", "")).get("ssl_check") == ["1"]
 
 
-def _slack(app: App, environ: WSGIEnvironment) -> Page:
+def _slack(app: App | None, environ: WSGIEnvironment) -> Page:
+    if app is None:
+        return _plain(HTTPStatus.SERVICE_UNAVAILABLE, "The bot is starting.")
     length = environ.get("CONTENT_LENGTH") or "0"
     if not length.isdigit():
         return _plain(HTTPStatus.BAD_REQUEST, "Content-Length is not a number.")

@@ -106,9 +106,9 @@ class Deliverer:
         begun = self._clock.now()
         reached = 0
         for delivery in self._deliveries.claim(self._claimant, AT_ONCE, begun):
+            make_way()
             if self._clock.now() - begun > CLAIMED_FOR:
                 break
-            make_way()
             future = self._here.submit(self._deliver, delivery)
             fault = future.exception()
             if fault is None:

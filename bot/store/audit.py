@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from bot.model.deployment import AuditEntry, AuditRow, Person
 
@@ -83,27 +84,38 @@ def compact(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
+def hashed(row: AuditRow) -> dict[str, Any]:
+    """What a digest is taken over: every column but the two digests, by name.
+
+    The one list of them: a column that is stored is hashed, and one that is hashed is exported.
+    """
+    entry = row.entry
+    return {
+        "seq": row.seq,
+        "at": moment(row.at),
+        "actor_id": entry.actor.id,
+        "actor_name": entry.actor.name,
+        "action": entry.action,
+        "decision": entry.decision,
+        "target": entry.target,
+        "deployment_id": entry.deployment_id,
+        "from_digest": entry.from_digest,
+        "to_digest": entry.to_digest,
+        "reason": entry.reason,
+        "reason_code": entry.reason_code,
+        "request_id": entry.request_id,
+        "detail": entry.detail,
+    }
+
+
+def columns(row: AuditRow) -> dict[str, Any]:
+    """A whole row, by name; ``detail`` is an object."""
+    return {**hashed(row), "previous": row.previous, "digest": row.digest}
+
+
 def canonical(row: AuditRow) -> str:
     """Every column of a row but the two digests, as canonical JSON."""
-    entry = row.entry
-    return compact(
-        {
-            "seq": row.seq,
-            "at": moment(row.at),
-            "actor_id": entry.actor.id,
-            "actor_name": entry.actor.name,
-            "action": entry.action,
-            "decision": entry.decision,
-            "target": entry.target,
-            "deployment_id": entry.deployment_id,
-            "from_digest": entry.from_digest,
-            "to_digest": entry.to_digest,
-            "reason": entry.reason,
-            "reason_code": entry.reason_code,
-            "request_id": entry.request_id,
-            "detail": entry.detail,
-        }
-    )
+    return compact(hashed(row))
 
 
 def digest(row: AuditRow) -> str:

@@ -155,9 +155,12 @@ class DeploymentsTable:
             )
         return self._connection.execute(update.values(**flat)).rowcount == 1
 
-    def active(self, target: Target | None = None) -> Sequence[Deployment]:
+    def active(
+        self, target: Target | None = None, kind: Kind | None = None
+    ) -> Sequence[Deployment]:
         """See ``Deployments.active``."""
-        return self._read(deployments.c.status.in_(_ALIVE), _at(target), order=_TURNS)
+        of_kind = deployments.c.kind == kind.value if kind else sa.true()
+        return self._read(deployments.c.status.in_(_ALIVE), _at(target), of_kind, order=_TURNS)
 
     def running(self, owner: str) -> Sequence[Deployment]:
         """See ``Deployments.running``."""

@@ -12,7 +12,8 @@ from bot.model.ports import Clock
 from bot.store.audit import Head, Verdict
 from bot.store.export import Style, write
 from bot.store.migrate import current, downgrade, head, upgrade
-from bot.store.session import faults, make_engine, reading
+from bot.store.reach import reaching
+from bot.store.session import make_engine, reading
 from bot.store.trail import Trail
 
 
@@ -28,7 +29,7 @@ def migrate_database(url: str, down_to: str | None) -> str:
 
 def verify_audit(url: str, clock: Clock, anchors: Sequence[Head] = ()) -> Verdict:
     """Recompute the audit trail's chain, row by row. Raises ``Unreachable``."""
-    with _engine(url) as engine, faults(), reading(engine) as connection:
+    with _engine(url) as engine, reaching(engine), reading(engine) as connection:
         return Trail(connection, clock).verify(anchors)
 
 
@@ -36,7 +37,7 @@ def export_audit(url: str, clock: Clock, style: Style, stream: TextIO) -> None:
     """Write the whole audit trail to ``stream``, oldest first. Raises ``Unreachable``."""
     with (
         _engine(url) as engine,
-        faults(),
+        reaching(engine),
         reading(engine) as connection,
         closing(Trail(connection, clock).rows()) as rows,
     ):

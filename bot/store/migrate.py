@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from dbos import DBOS
 
 from bot.model.errors import Misconfigured, UserError
-from bot.store.session import faults
+from bot.store.reach import reaching
 
 #: The lock that replicas starting together queue up for; any number that is always the same.
 LOCK = 7_315_268_001
@@ -27,7 +27,7 @@ def upgrade(engine: sa.Engine) -> None:
     Raises ``Unreachable``, and ``Misconfigured`` for a database of a newer release.
     """
     logging.getLogger("dbos").setLevel(logging.WARNING)
-    with faults(), _alone(engine) as connection:
+    with reaching(engine), _alone(engine) as connection:
         found = MigrationContext.configure(connection).get_current_revision()
         if found is not None and found not in _known():
             raise Misconfigured(
@@ -35,7 +35,7 @@ def upgrade(engine: sa.Engine) -> None:
                 hint="A newer release has migrated it: run that one, or restore a backup.",
             )
         command.upgrade(_config(connection), "head")
-    with faults():
+    with reaching(engine):
         DBOS.migrate(engine.url.render_as_string(hide_password=False))
 
 
@@ -48,13 +48,13 @@ def downgrade(engine: sa.Engine, revision: str) -> None:
         raise UserError(
             f"There is no revision {revision}.", hint=f"There are: base, {', '.join(_known())}."
         )
-    with faults(), _alone(engine) as connection:
+    with reaching(engine), _alone(engine) as connection:
         command.downgrade(_config(connection), revision)
 
 
 def current(engine: sa.Engine) -> str | None:
     """The revision the database is at; ``None`` before the first. Raises ``Unreachable``."""
-    with faults(), engine.connect() as connection:
+    with reaching(engine), engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 

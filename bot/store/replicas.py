@@ -7,9 +7,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bot.model.deployment import SYSTEM, AuditEntry
 from bot.model.ports import Clock
 from bot.store.session import faults, reading, writing
 from bot.store.tables import Moment, outbox, replicas
+from bot.store.trail import Trail
 from bot.store.upsert import insert, took
 
 #: How long a dead replica is kept from coming back to life.
@@ -85,12 +87,16 @@ class ReplicaLeases:
                 .values(claimed_by=by, epoch=replicas.c.epoch + 1)
             )
             won = connection.execute(claimed).rowcount == 1
+            trail = Trail(connection, self._clock)
             if won:
+                detail = {"replica": by, "dead": replica_id}
+                trail.append(AuditEntry(SYSTEM, "replica.taken_over", "done", detail=detail))
                 in_hand = sa.update(outbox).where(outbox.c.claimed_by == replica_id)
                 connection.execute(in_hand.values(claimed_by=None, claimed_until=None))
             forgotten = self._now(connection) - REMEMBERED
             long_ago = (replicas.c.lease_until < forgotten, replicas.c.claimed_by.is_not(None))
             connection.execute(sa.delete(replicas).where(*long_ago))
+            trail.flush()
             return won
 
     def _is_dead(self, connection: sa.Connection) -> sa.ColumnElement[bool]:

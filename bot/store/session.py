@@ -65,7 +65,7 @@ def parse(url: str) -> sa.URL:
     """
     try:
         parsed = sa.make_url(url)
-    except exc.ArgumentError:
+    except (exc.ArgumentError, ValueError):  # the latter for a port that is no number
         raise Misconfigured(
             "DATABASE_URL is not a database URL.",
             hint="Use sqlite:///quarterdeck.db or postgresql://user:password@host/database.",

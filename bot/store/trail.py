@@ -18,8 +18,8 @@ from bot.store.audit import (
     Verdict,
     bounded,
     chain,
+    columns,
     compact,
-    moment,
     read_moment,
     verify,
 )
@@ -97,6 +97,14 @@ class Trail:
             query = query.where(_condition(name, wanted))
         return [read(row) for row in self._connection.execute(query)]
 
+    def of_request(self, request_id: str, actor: str, among: int) -> Sequence[AuditRow]:
+        """See ``AuditTrail.of_request``."""
+        self.flush()
+        by_actor = sa.select(audit).where(audit.c.actor_id == actor)
+        newest = by_actor.order_by(audit.c.seq.desc()).limit(among).subquery()
+        query = sa.select(newest).where(newest.c.request_id == request_id)
+        return [read(row) for row in self._connection.execute(query.order_by(newest.c.seq.desc()))]
+
     def rows(self) -> Generator[AuditRow]:
         """See ``AuditTrail.rows``."""
         self.flush()
@@ -136,25 +144,7 @@ def _either(wanted: str) -> sa.ColumnElement[bool]:
 
 
 def _values(row: AuditRow) -> dict[str, object]:
-    entry = row.entry
-    return {
-        "seq": row.seq,
-        "at": moment(row.at),
-        "actor_id": entry.actor.id,
-        "actor_name": entry.actor.name,
-        "action": entry.action,
-        "decision": entry.decision,
-        "target": entry.target,
-        "deployment_id": entry.deployment_id,
-        "from_digest": entry.from_digest,
-        "to_digest": entry.to_digest,
-        "reason": entry.reason,
-        "reason_code": entry.reason_code,
-        "request_id": entry.request_id,
-        "detail": compact(entry.detail),
-        "previous": row.previous,
-        "digest": row.digest,
-    }
+    return columns(row) | {"detail": compact(row.entry.detail)}
 
 
 def read(row: sa.Row[Any]) -> AuditRow:

@@ -24,7 +24,7 @@ from bot.model.deployment import (
 from bot.model.errors import Terminal, Transient
 from bot.model.ports import Transaction
 from bot.model.rollout import Live
-from bot.policy.decide import Denied, approvals_needed, decide
+from bot.policy.decide import Denied, approvals_needed, decide, held
 from bot.policy.votes import tally
 from bot.workflows.deadline import target_of
 from bot.workflows.ending import Ending, settle
@@ -212,6 +212,21 @@ class Beginning:
         """Its card, and those of what waits behind it: everybody has moved up."""
         for waiting in tx.deployments.active(running.target):
             tx.outbox.card(waiting.id)
+
+
+def held_up(
+    tx: Transaction, catalog: Catalog, deployment: Deployment, now: datetime
+) -> Refusal | None:
+    """What was put in the way of a deployment that has its turn, while it was being prepared."""
+    if deployment.kind is Kind.ROLLBACK:
+        return None
+    asker = Requester(deployment.requester, is_bot=deployment.requester_is_bot)
+    facts = gather(tx, catalog, Asked(deployment.kind, deployment.target, asker), now)
+    if deployment.overridden_freeze:
+        # Who may override it was judged when it began, a moment ago.
+        facts = replace(facts, freezes=(), policy=facts.policy.model_copy(update={"freezes": ()}))
+    reason = next(iter(held(replace(facts, at_start=True))), None)
+    return Refusal(str(reason.code), f"{reason.text} {reason.what_to_do}") if reason else None
 
 
 def overtaken(tx: Transaction, deployment: Deployment) -> Refusal | None:

@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition
 
+#: So many people served at the same time are a rush; fewer do not notice what else is going on.
+RUSH = 4
 #: Seconds for which one piece of background work makes way: under requests without an end, it
 #: goes on at this pace.
 PATIENCE = 1.0
 
 
 class Courtesy:
-    """Knows whether somebody is being served. Safe to share between threads."""
+    """Knows whether there is a rush. Safe to share between threads."""
 
     def __init__(self) -> None:
         self._changed = Condition()
@@ -32,10 +34,10 @@ class Courtesy:
         finally:
             with self._changed:
                 self._served -= 1
-                if not self._served:
+                if self._served < RUSH:
                     self._changed.notify_all()
 
     def make_way(self, patience: float = PATIENCE) -> bool:
-        """Wait until nobody is being served, ``patience`` seconds at most; whether it came."""
+        """Wait for the end of a rush, ``patience`` seconds at most; whether it came."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._served, patience)
+            return self._changed.wait_for(lambda: self._served < RUSH, patience)

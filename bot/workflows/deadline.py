@@ -60,7 +60,10 @@ class Deadline:
             deployment.handle or None,
             deployment.started_at,
         )
-        seen = self._parts.rollouts.observe([(spec, watched)]).get(deployment.id)
+        looks = self._parts.rollouts.observe([(spec, watched)])
+        if deployment.id in looks.faults:
+            raise looks.faults[deployment.id]
+        seen = looks.get(deployment.id)
         if seen is None:
             return self._unknown(deployment, "its state cannot be read.")
         if seen.end is not None:

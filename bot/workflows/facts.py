@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.model.catalog import Catalog
+from bot.model.catalog import Catalog, Policy
 from bot.model.deployment import Kind, Requester, Target, Vote
 from bot.model.ports import Groups, Transaction
 from bot.policy.facts import Facts
@@ -29,14 +29,22 @@ def gather(tx: Transaction, catalog: Catalog, asked: Asked, now: datetime) -> Fa
         now=now,
         kind=asked.kind,
         target=asked.target,
-        policy=catalog.policy_of(asked.target),
+        policy=policy_left(catalog, asked.target),
         requester=asked.requester,
         reason=asked.reason,
         override_freeze=asked.override_freeze,
         locks=tuple(tx.holds.locks(now)),
         freezes=tuple(tx.holds.freezes(now)),
         pause=tx.holds.paused(),
+        orphaned=catalog.spec(asked.target) is None,
     )
+
+
+def policy_left(catalog: Catalog, target: Target) -> Policy:
+    """The target's policy. Where the target has left the catalog its environment's, and where that
+    has left too one that names nobody."""
+    known = catalog.spec(target) is not None or target.environment in catalog.environments
+    return catalog.policy_of(target) if known else Policy()
 
 
 def groups_of(groups: Groups, votes: Iterable[Vote]) -> dict[str, frozenset[str]]:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event, Thread
 
 import structlog
+from typing_extensions import override
 
 from bot.model.catalog import TargetSpec
 from bot.model.deployment import Deployment
 from bot.model.errors import QuarterdeckError, Throttled, Transient
-from bot.model.rollout import Observation, Watched
+from bot.model.rollout import Looks, Observation, Watched
 from bot.workflows.ending import STATUS_OF, Ending, settle
 from bot.workflows.parts import Parts
+from bot.workflows.patrol import Patrol
 
 log = structlog.get_logger(__name__)
 
@@ -31,53 +32,41 @@ CALM = 30
 LONGEST = 60.0
 
 
-class Observer:
-    """One per process. ``look`` is one pass; ``run`` paces passes until it is stopped."""
+class Observer(Patrol):
+    """One per process. ``look`` is one pass."""
 
     def __init__(self, parts: Parts, quick: float = QUICK) -> None:
+        super().__init__("observer", quick)
         self._parts = parts
         self._quick = quick
         self._calm = 0
         self._faults = 0
         self._shown: dict[str, set[str]] = {}
-        self._stop = Event()
-        self._thread = Thread(target=self._run, name="observer", daemon=True)
+        self._unseen: set[str] = set()
 
-    def start(self) -> None:
-        """Begin to watch, in a thread of its own."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop watching and wait for the pass under way."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=15)
-
-    def trouble(self) -> str:
-        """What is wrong with this part, for the probe; empty when all is well."""
-        begun = self._thread.ident is not None and not self._stop.is_set()
-        return "The observer has stopped." if begun and not self._thread.is_alive() else ""
-
-    def _run(self) -> None:
+    @override
+    def _round(self) -> float:
+        """On a thread of the pool, which keeps whatever fault there is."""
         with ThreadPoolExecutor(1, thread_name_prefix="observing") as looking:
-            while not self._stop.wait(self._pause()):
-                look = looking.submit(self.look)
-                fault = look.exception()
-                if fault is not None:
-                    self._endure(fault)
-                    continue
-                self._faults = 0
-                self._calm = 0 if look.result() else self._calm + 1
+            look = looking.submit(self.look)
+        fault = look.exception()
+        if fault is not None:
+            return self._endure(fault) + self._pause()
+        self._faults = 0
+        self._calm = 0 if look.result() else self._calm + 1
+        return self._pause()
 
-    def _endure(self, fault: BaseException) -> None:
-        """Whatever went wrong, the next look is due: nothing else would ever end these rollouts."""
+    def _endure(self, fault: BaseException) -> float:
+        """Whatever went wrong, the next look is due: nothing else would ever end these rollouts.
+
+        Returns the seconds for which the provider asked to be left alone.
+        """
         self._faults += 1
         if not isinstance(fault, QuarterdeckError):
             log.error("cannot observe", exc_info=fault)
-            return
+            return 0.0
         log.warning("cannot observe", reason_code=fault.reason_code, error=fault.message)
-        if isinstance(fault, Throttled) and fault.retry_after:
-            self._stop.wait(min(LONGEST, fault.retry_after))
+        return min(LONGEST, fault.retry_after) if isinstance(fault, Throttled) else 0.0
 
     def _pause(self) -> float:
         if self._faults:
@@ -99,25 +88,43 @@ class Observer:
         watched = [pair for d in running if (pair := self._watched(d)) is not None]
         if not watched:
             return False
-        try:
-            seen = self._parts.rollouts.observe(watched)
-        except QuarterdeckError as fault:
-            self._blind(running, fault)
-            raise
-        changes = [self._record(d, seen[d.id]) for d in running if d.id in seen]
+        looks = self._observe(watched)
+        changes = [self._record(d, looks[d.id]) for d in running if d.id in looks]
+        self._blind(running, looks.faults)
+        if looks.faults and not looks:
+            # Nobody answers: look less often, and above all where we are asked to.
+            raise max(looks.faults.values(), key=lambda fault: isinstance(fault, Throttled))
         return any(changes)
 
-    def _blind(self, running: Iterable[Deployment], fault: QuarterdeckError) -> None:
+    def _observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Looks:
+        try:
+            return self._parts.rollouts.observe(watched)
+        except QuarterdeckError as fault:
+            return Looks({}, {each.deployment_id: fault for _, each in watched})
+
+    def _blind(self, running: Iterable[Deployment], faults: Mapping[str, QuarterdeckError]) -> None:
         """Say on the cards what is in the way; what passes by itself, only when it does not."""
-        if isinstance(fault, Transient) and not self._faults:
+        lasting = {
+            name: fault
+            for name, fault in faults.items()
+            if name in self._unseen or not isinstance(fault, Transient)
+        }
+        self._unseen = set(faults)
+        said = {
+            name: f"It cannot be watched for now, and goes on: {fault.message}"
+            for name, fault in lasting.items()
+        }
+        news = [d for d in running if said.get(d.id, d.explanation) != d.explanation]
+        if not news:
             return
-        said = f"It cannot be watched for now, and goes on: {fault.message}"
         with self._parts.store.begin() as tx:
-            for each in running:
-                if each.explanation != said and tx.deployments.note(
-                    each.id, self._parts.replica, explanation=said
-                ):
+            for each in news:
+                if tx.deployments.note(each.id, self._parts.replica, explanation=said[each.id]):
                     tx.outbox.card(each.id)
+        for each in news:
+            fault = lasting[each.id]
+            code, error = fault.reason_code, fault.message
+            log.warning("cannot watch", deployment_id=each.id, reason_code=code, error=error)
 
     def _watched(self, deployment: Deployment) -> tuple[TargetSpec, Watched] | None:
         spec = self._parts.catalog().spec(deployment.target)

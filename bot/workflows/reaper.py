@@ -10,19 +10,20 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import groupby
-from threading import Event, Thread
 
 import sqlalchemy as sa
 import structlog
 from dbos import DBOS, error
+from typing_extensions import override
 
 from bot.model.contract import ROLLOUT
-from bot.model.deployment import SYSTEM, AuditEntry, Deployment, Status
+from bot.model.deployment import Deployment, Status
 from bot.model.errors import QuarterdeckError
 from bot.model.ports import Replicas
 from bot.workflows.constitution import Constitution
 from bot.workflows.ending import Ending, lapsed, settle
 from bot.workflows.parts import Parts
+from bot.workflows.patrol import Patrol
 
 log = structlog.get_logger(__name__)
 
@@ -34,39 +35,24 @@ OVERDUE = timedelta(minutes=2)
 OVER = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 
-class Reaper:
+class Reaper(Patrol):
     """One per process, while its engine runs. Without ``replicas`` this process is the only one."""
 
     def __init__(self, parts: Parts, replicas: Replicas | None) -> None:
+        super().__init__("reaper", EVERY)
         self._parts = parts
         self._replicas = replicas
         self._claimed: set[str] = set()
         self._constitution = Constitution(parts)
         self._looks = 0
-        self._stop = Event()
-        self._thread = Thread(target=self._run, name="reaper", daemon=True)
 
-    def start(self) -> None:
-        """Begin to look, in a thread of its own."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=10)
-
-    def trouble(self) -> str:
-        """What is wrong with this part, for the probe; empty when all is well."""
-        begun = self._thread.ident is not None and not self._stop.is_set()
-        return "The reaper has stopped." if begun and not self._thread.is_alive() else ""
-
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY):
-            try:
-                self.look()
-            except (QuarterdeckError, error.DBOSException, sa.exc.SQLAlchemyError) as fault:
-                log.warning("cannot look for abandoned work", error=type(fault).__name__)
+    @override
+    def _round(self) -> float:
+        try:
+            self.look()
+        except (QuarterdeckError, error.DBOSException, sa.exc.SQLAlchemyError) as fault:
+            log.warning("cannot look for abandoned work", error=type(fault).__name__)
+        return EVERY
 
     def look(self) -> None:
         """Look once: take over from the dead, and end what broke."""
@@ -86,9 +72,6 @@ class Reaper:
             if replicas.claim_dead(dead, self._parts.replica):
                 log.info("took over", dead=dead)
                 self._claimed.add(dead)
-                with self._parts.store.begin() as tx:
-                    by = {"replica": self._parts.replica, "dead": dead}
-                    tx.audit.append(AuditEntry(SYSTEM, "replica.taken_over", "done", detail=by))
 
     def mend(self) -> None:
         """Tell the truth about deployments whose workflow will never end them itself."""

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import structlog
 
-from bot.model.deployment import SYSTEM, AuditEntry, Deployment, Kind, Status
+from bot.model.deployment import SYSTEM, AuditEntry, Deployment, Status, Target
 from bot.model.errors import (
     Fenced,
     QuarterdeckError,
@@ -24,10 +24,11 @@ from bot.model.errors import (
     Unknown,
 )
 from bot.model.rollout import ReadBack, Told
-from bot.workflows.beginning import Beginning
+from bot.workflows.beginning import Beginning, held_up
 from bot.workflows.deadline import AGAIN, Deadline, order_of, target_of
 from bot.workflows.ending import Ending, lapsed, settle
 from bot.workflows.parts import Parts
+from bot.workflows.rollbacks import Rollbacks
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +38,7 @@ LONGEST_PAUSE = 30.0
 PATIENCE = timedelta(minutes=10)
 #: Seconds between looks at a database that is away, where nothing can be given up.
 AWAY = 2.0
-#: Deployments of which it is remembered whether they are rollbacks: more are not under way.
+#: Deployments of which the target is remembered: more are not under way.
 REMEMBERED = 4096
 
 
@@ -49,7 +50,8 @@ class Steps:
         self._beginning = Beginning(parts)
         self._deadline = Deadline(parts)
         self._tries: dict[str, tuple[int, datetime]] = {}
-        self._kind = lru_cache(REMEMBERED)(self._kind_of)
+        self._target = lru_cache(REMEMBERED)(self._target_of)
+        self._rollbacks = Rollbacks(parts)
 
     def adopt(self, deployment_id: str) -> float:
         """Make this replica the owner. Not checkpointed: it is true of every execution anew.
@@ -66,21 +68,22 @@ class Steps:
         return 0.0
 
     def urgent(self, deployment_id: str) -> bool:
-        """Whether its steps go first: those of rollbacks do, and of what cannot be looked up."""
+        """Whether its steps go first: where a rollback waits for the target, its own and those of
+        what is in its way."""
         try:
-            return self._kind(deployment_id) is Kind.ROLLBACK
+            return self._target(deployment_id) in self._rollbacks.targets()
         except (QuarterdeckError, LookupError):
-            return True
+            return False
 
-    def _kind_of(self, deployment_id: str) -> Kind:
+    def _target_of(self, deployment_id: str) -> Target:
         deployment = self._read(deployment_id)
         if deployment is None:
             raise LookupError(deployment_id)
-        return deployment.kind
+        return deployment.target
 
-    def make_way(self) -> None:
+    def make_way(self, patience: float) -> bool:
         """Let people who wait for an answer go first."""
-        self._parts.courtesy.make_way()
+        return self._parts.courtesy.make_way(patience)
 
     def begin(self, deployment_id: str) -> float:
         """Decide again on fresh facts; go from QUEUED to RUNNING, or to the refusal."""
@@ -198,7 +201,8 @@ class Steps:
                 self._end_after_read_back(deployment, back.told, back.explanation)
                 return 0.0
         spec = target_of(self._parts, deployment)
-        self._intend(deployment)
+        if not self._intend(deployment):
+            return 0.0
         handle = self._parts.rollouts.start(spec, order_of(deployment), deployment.revision)
         self._told(deployment, handle, "")
         return 0.0
@@ -215,15 +219,24 @@ class Steps:
                 fault.message, reason_code=fault.reason_code, hint=fault.hint
             ) from fault
 
-    def _intend(self, deployment: Deployment) -> None:
-        """Write down that the provider is about to be told; the fence is checked by the write."""
+    def _intend(self, deployment: Deployment) -> bool:
+        """Write down that the provider is about to be told; the fence is checked by the write.
+
+        Returns whether it is to be told: somebody may have paused or locked meanwhile.
+        """
         with self._parts.store.begin() as tx:
+            now = self._parts.clock.now()
+            refusal = held_up(tx, self._parts.catalog(), deployment, now)
+            if refusal is not None:
+                settle(tx, deployment, Ending(Status.REFUSED, refusal.text, refusal.code), now)
+                return False
             fence = self._parts.replica
             if not tx.deployments.note(
                 deployment.id, fence, attempts=deployment.attempts + 1, explanation=""
             ):
                 raise Fenced("Another replica owns this rollout, or it has been settled.")
             tx.audit.append(entry(deployment, "rollout.tell", "intent"))
+            return True
 
     def _told(self, deployment: Deployment, handle: str | None, how: str) -> None:
         with self._parts.store.begin() as tx:

@@ -78,6 +78,18 @@ def test_a_missing_tag_names_what_is_near(stage: RegistryStage) -> None:
     assert "v1.4.2" in refused.value.hint
 
 
+def test_without_latest_the_default_is_explained_and_the_newest_are_named(
+    stage: RegistryStage,
+) -> None:
+    for tag in ("v9", "v1", "v2", "v3", "main-4", "latest-5"):
+        stage.push(tag)
+    with pytest.raises(UserError) as refused:
+        stage.registry.resolve(ECR, "latest")
+    assert refused.value.reason_code == "IMAGE_NOT_FOUND"
+    assert "the default where no version is typed" in refused.value.message
+    assert refused.value.hint.endswith("the newest are latest-5, main-4, v3, v2, v1.")
+
+
 def test_a_moved_tag_is_seen(stage: RegistryStage) -> None:
     stage.push("other")
     first = stage.push("v1")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from bot.model.deployment import Image
-from bot.model.errors import Throttled, Unknown
+from bot.model.errors import Terminal, Throttled, Unknown
 from bot.model.rollout import End, Grade, Observation, Order, Told, Watched
 from tests.contracts.stages import (
     SPEC,
@@ -114,6 +114,17 @@ def test_somebody_elses_deployment_supersedes_ours(stage: RolloutStage) -> None:
     observed = look(stage, watched)
     assert observed.end is End.SUPERSEDED
     assert observed.explanation
+
+
+def test_what_somebody_deployed_meanwhile_is_not_rolled_over(stage: RolloutStage) -> None:
+    order = order_for(stage, stage.image("v2"))
+    revision = stage.rollouts.prepare(SPEC, order)
+    stage.deploy_elsewhere()
+    theirs = stage.rollouts.live(SPEC).revision
+    with pytest.raises(Terminal) as refused:
+        stage.rollouts.start(SPEC, order, revision)
+    assert refused.value.reason_code == "STALE_FROM"
+    assert stage.rollouts.live(SPEC).revision == theirs
 
 
 def test_an_earlier_revision_runs_again(stage: RolloutStage) -> None:

@@ -124,6 +124,24 @@ def test_rows_can_be_searched(database: Database) -> None:
             tx.audit.search(colour="red")
 
 
+def test_what_a_request_left_is_found_among_its_actors_newest_rows(database: Database) -> None:
+    with database.begin() as tx:
+        for entry in (
+            an_entry("1", request_id="first"),
+            an_entry("2", request_id="second"),
+            an_entry("3", request_id="first"),
+            an_entry("4", request_id="first", actor=BOB),
+        ):
+            tx.audit.append(entry)
+
+        def found(request: str, among: int) -> list[str]:
+            return [row.entry.reason for row in tx.audit.of_request(request, ALICE.id, among)]
+
+        assert found("first", 3) == ["3", "1"]
+        assert found("first", 2) == ["3"]
+        assert found("third", 3) == []
+
+
 def test_a_hostile_reason_is_kept_bounded_and_readable(database: Database) -> None:
     hostile = "a\x00b\x1b[31m\r\n\u202eevil\ud800" + "x" * 50_000
     record(database, hostile)

@@ -109,6 +109,38 @@ def test_a_lock_holds_until_it_is_released(database: Database) -> None:
         assert tx.holds.lock(replace(a_lock(), owner=BOB))
 
 
+def test_only_the_very_lock_is_released(database: Database) -> None:
+    others = [replace(a_lock(), owner=BOB), replace(a_lock(), since=NOON + HOUR)]
+    for standing in others:
+        with database.begin() as tx:
+            assert tx.holds.lock(a_lock("*"))
+            assert tx.holds.lock(standing)
+        with database.begin() as tx:
+            assert not tx.holds.release(a_lock())
+            assert tx.holds.release(a_lock("*"))
+            assert tx.holds.locks(NOON) == [standing]
+            assert tx.holds.release(standing)
+            assert not tx.holds.release(standing)
+            assert tx.holds.locks(NOON) == []
+
+
+def test_of_releases_of_one_lock_at_one_instant_one_counts(
+    database_url: str, database: Database, clock: FakeClock
+) -> None:
+    other = make_engine(database_url)
+    replicas = [database, Database(other, clock)]
+    with database.begin() as tx:
+        assert tx.holds.lock(a_lock())
+
+    def release(number: int) -> bool:
+        with replicas[number % 2].begin() as tx:
+            return tx.holds.release(a_lock())
+
+    won = at_once(6, release)
+    other.dispose()
+    assert won.count(True) == 1
+
+
 def test_a_lock_that_ran_out_is_gone_and_replaced(database: Database, clock: FakeClock) -> None:
     short = a_lock(until=NOON + HOUR)
     with database.begin() as tx:

@@ -7,10 +7,12 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from bot.model.errors import Unreachable
 from bot.model.ports import Replicas
 from bot.store.replicas import ReplicaLeases
 from bot.store.session import make_engine
-from bot.store.tables import replicas
+from bot.store.tables import audit, replicas
+from bot.store.trail import read
 from tests.contracts.store_examples import NOON, at_once
 from tests.fakes.clock import FakeClock
 
@@ -145,3 +147,33 @@ def test_on_sqlite_time_is_this_process_clock(sqlite_url: str, clock: FakeClock)
     clock.advance(LEASE)
     assert leases.dead(clock.now()) == ["one"]
     engine.dispose()
+
+
+def taken_over(engine: sa.Engine) -> list[dict[str, str]]:
+    with engine.connect() as connection:
+        entries = [read(row).entry for row in connection.execute(sa.select(audit))]
+    return [dict(each.detail) for each in entries if each.action == "replica.taken_over"]
+
+
+def test_taking_over_is_recorded_once(leases: Replicas, engine: sa.Engine) -> None:
+    leases.beat("one", LEASE)
+    leases.beat("two", LEASE)
+    leases.release("one")
+    assert leases.claim_dead("one", "two")
+    assert not leases.claim_dead("one", "two")
+    assert taken_over(engine) == [{"replica": "two", "dead": "one"}]
+
+
+def test_nobody_takes_over_what_cannot_be_recorded(leases: Replicas, engine: sa.Engine) -> None:
+    leases.beat("one", LEASE)
+    leases.beat("two", LEASE)
+    leases.release("one")
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE audit_head RENAME TO lost_head"))
+    with pytest.raises(Unreachable):
+        leases.claim_dead("one", "two")
+    assert leases.dead(NOON) == ["one"]
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE lost_head RENAME TO audit_head"))
+    assert leases.claim_dead("one", "two")
+    assert taken_over(engine) == [{"replica": "two", "dead": "one"}]

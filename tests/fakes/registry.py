@@ -55,6 +55,13 @@ class FakeRegistry(Registry):
         }
         if len(found) > 1:
             raise UserError(f"{ref!r} could be several images.", reason_code="AMBIGUOUS_VERSION")
+        if not found and ref == "latest":
+            newest = [tag for tags in reversed(images.values()) for tag in sorted(tags)][:5]
+            raise UserError(
+                f"{ecr.repository} has no image 'latest', the default where no version is typed.",
+                reason_code="IMAGE_NOT_FOUND",
+                hint=f"Type a version; the newest are {', '.join(newest)}.",
+            )
         if not found:
             near = sorted(tag for tags in images.values() for tag in tags)[:5]
             raise UserError(

@@ -3,12 +3,13 @@
 ``place`` puts a service there; ``finish``, ``take_back``, ``break_down``, ``deploy_elsewhere`` and
 ``lose`` end a rollout in each way there is; ``break_next`` makes a call fail before or after it
 took effect; what ``meanwhile`` holds for a verb happens once, as its next call comes in. ``told``
-lists every revision the provider was told to roll to.
+lists every revision the provider was told to roll to. ``blind`` says why targets cannot be
+observed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import RLock
@@ -17,13 +18,14 @@ from typing_extensions import override
 
 from bot.model.catalog import TargetSpec
 from bot.model.deployment import Image, Progress, Target
-from bot.model.errors import Misconfigured, QuarterdeckError
+from bot.model.errors import Misconfigured, QuarterdeckError, Terminal
 from bot.model.ports import Rollouts
 from bot.model.rollout import (
     End,
     Finding,
     Grade,
     Live,
+    Looks,
     Observation,
     Order,
     Plan,
@@ -69,6 +71,7 @@ class FakeRollouts(Rollouts):
         self.told: list[tuple[Target, str]] = []
         self.calls: list[tuple[str, str]] = []
         self.meanwhile: dict[str, Callable[[], object]] = {}
+        self.blind: dict[Target, QuarterdeckError] = {}
         self.findings: dict[Target, tuple[Finding, ...]] = {}
         self._clock = clock
         self._lock = RLock()
@@ -198,6 +201,8 @@ class FakeRollouts(Rollouts):
             service = self._service(spec)
             if revision not in self._images or revision in self._retired:
                 raise Misconfigured(f"The task definition {revision} is not active.")
+            if order.revision is None and service.current.revision not in {order.base, revision}:
+                raise Terminal("Something else runs by now.", reason_code="STALE_FROM")
             self.told.append((spec.key, revision))
             if revision != service.current.revision:
                 if service.current.observation.end is None:
@@ -222,17 +227,22 @@ class FakeRollouts(Rollouts):
             return ReadBack(Told.SOMEONE_ELSE, None, "Another revision was deployed.")
 
     @override
-    def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Mapping[str, Observation]:
+    def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Looks:
         with self._lock:
             self.calls.append(("observe", str(len(watched))))
             self._raise("observe", after=False)
             looks = {
                 each.deployment_id: look
                 for spec, each in watched
-                if (look := self._observe(spec, each)) is not None
+                if spec.key not in self.blind and (look := self._observe(spec, each)) is not None
             }
             self._leave("observe")
-            return looks
+            faults = {
+                each.deployment_id: self.blind[spec.key]
+                for spec, each in watched
+                if spec.key in self.blind
+            }
+            return Looks(looks, faults)
 
     @override
     def usable(self, spec: TargetSpec, revision: str) -> str | None:

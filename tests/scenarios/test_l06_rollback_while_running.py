@@ -119,3 +119,28 @@ def test_l6_before_ecs_was_told_at_all(deck: Fleet) -> None:
     taken_back(deck, service)
     bad = deck.get(f"{service}-staging-1").image.digest
     assert bad not in told(deck, f"{service}-staging")
+
+
+def test_l6_a_rollback_that_could_not_begin_is_replaced_by_the_next_one(deck: Fleet) -> None:
+    """The person who typed the wrong version corrects it, while ECS does not answer."""
+    service = deck.service()
+    first = deck.running(f"{service}-staging")
+    deck.asks("alice", f"{service} staging v2")
+    wrong = deck.finish(f"{service}-staging-1").image.digest
+    deck.place.push(service, "v3")
+    deck.asks("alice", f"{service} staging v3")
+    deck.until_row(f"{service}-staging-2", "rollout.tell done")
+    deck.world.faults.throttle("DescribeServices", None)
+    deck.asks("iris", f"{service} staging v2", slash="/rollback")
+    deck.until_card(f"{service}-staging-3", "ecs:DescribeServices")
+
+    deck.asks("iris", f"{service} staging {first}", slash="/rollback")
+    replaced = deck.get(f"{service}-staging-3")
+    deck.world.faults.clear("DescribeServices")
+
+    assert (replaced.status, replaced.reason_code) == (Status.CANCELLED, "ROLLED_BACK_BY_HAND")
+    assert deck.finish(f"{service}-staging-4").image.digest == first
+    assert deck.running(f"{service}-staging") == first
+    assert told(deck, f"{service}-staging").count(wrong) == 1
+    deck.until_card(replaced.id, "before it began")
+    whole(deck)

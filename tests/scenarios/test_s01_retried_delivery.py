@@ -96,6 +96,22 @@ def test_s1_a_vote_that_is_delivered_twice_is_one_vote_and_no_refusal(deck: Flee
     assert votes == ["vote.approve allowed"]
 
 
+def test_s1_a_lock_that_is_delivered_twice_is_one_lock_and_no_refusal(deck: Fleet) -> None:
+    service = deck.service()
+    lock = deck.typed("alice", f"lock {service} staging --for 2h")
+    first = deck.send(lock)
+    assert deck.again(lock) == first
+    unlock = deck.typed("alice", f"unlock {service} staging")
+    answers = at_once(*[lambda: deck.send(unlock)] * 3)
+    assert answers.count(answers[0]) == len(answers)
+    assert deck.again(lock, 2) == first  # and does not lock it anew
+    rows = [row.entry for row in deck.rows(target=f"{service}/staging")]
+    assert [(entry.action, entry.decision) for entry in rows] == [
+        ("target.lock", "done"),
+        ("target.unlock", "done"),
+    ]
+
+
 def test_s1_a_rollback_that_is_delivered_twice_rolls_back_once(deck: Fleet) -> None:
     service = deck.service()
     deck.asks("alice", f"{service} staging v2")
@@ -125,3 +141,29 @@ def test_s1_a_request_for_two_services_that_was_cut_short_is_completed(deck: Fle
     once(deck, second)
     assert f"{first}-staging-1" in answer
     assert f"{second}-staging-1" in answer
+
+
+@pytest.mark.parametrize("slash", ["deploy", "rollback"])
+def test_s1_a_refused_mention_that_slack_repeats_stays_refused(deck: Fleet, slash: str) -> None:
+    """Slack delivers a mention again after one minute and after five; the cause may be gone."""
+    service = deck.service()
+    alice = deck.person("alice")
+    if slash == "deploy":
+        deck.asks("iris", f"lock {service} staging --for 2h")
+    text = f"{slash} {service} staging v2"
+    did = alice.mention(CHANNEL, text)
+    deck.until(lambda: deck.denied(service), "the refusal")
+    deck.asks("iris", f"unlock {service} staging")
+    if slash == "rollback":
+        for version in ("v2", "v3"):
+            deck.place.push(service, version)
+            deck.asks("alice", f"{service} staging {version}")
+            deck.finish(deck.of(service)[-1].id)
+    rows, made = deck.denied(service), deck.of(service)
+
+    for retry in (1, 2):
+        deck.again(did.request, retry)
+
+    assert deck.mentions("alice", f"status {service}")  # what was delivered before is done by now
+    assert deck.of(service) == made
+    assert deck.denied(service) == rows

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 from collections.abc import Iterator
 from threading import Thread
+from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
@@ -131,6 +133,16 @@ def test_s7_a_deleted_card_is_posted_anew_and_says_so(deck: Fleet) -> None:
     assert "Posted anew" in str(card.blocks)
 
 
+def status(deck: Fleet, path: str, body: bytes | None = None) -> int:
+    address = urlsplit(deck.ship.url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
+    try:
+        connection.request("GET" if body is None else "POST", f"/{path}", body)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
 def test_s7_the_bot_starts_while_slack_is_down_and_carries_on_what_runs(own_deck: Fleet) -> None:
     deck = own_deck
     deployment = running(deck)
@@ -142,6 +154,9 @@ def test_s7_the_bot_starts_while_slack_is_down_and_carries_on_what_runs(own_deck
         deck.finish(deployment)
         assert deck.get(deployment).status is Status.SUCCEEDED
         assert starting.is_alive()  # not ready: nobody can be heard yet
+        # Who watches over the process must not take it for dead, and Slack is told to wait.
+        assert [status(deck, path) for path in ("healthz", "readyz")] == [200, 503]
+        assert status(deck, "slack/events", b"payload=1") == 503
     finally:
         deck.workspace.come_back()
         starting.join()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
+from typing_extensions import override
 
-from bot.app import Bot, LateGroups, connect, wrong
+from bot.app import Bot, LateGroups, connect, knocks, wrong
 from bot.model.errors import Misconfigured, Unreachable
 from bot.playground.slack.records import Outage
 from bot.settings.clock import SystemClock
@@ -120,6 +122,41 @@ def test_a_bot_that_is_stopped_while_slack_is_away_stops(
     starting.join(timeout=60)
     assert not starting.is_alive()
     assert bot.server is None
+    bot.close()
+    place.workspace.come_back()
+
+
+def test_pauses_double_with_jitter_up_to_half_a_minute() -> None:
+    assert list(islice(knocks(lambda: 1.0), 7)) == [2, 4, 8, 16, 30, 30, 30]
+    assert list(islice(knocks(lambda: 0.0), 7)) == [1, 2, 4, 8, 15, 15, 15]
+
+
+class Stopped(Event):
+    """Stops at the fifth pause; nobody really waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    @override
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.waits.append(timeout)
+        if len(self.waits) == 5:
+            self.set()
+        return self.is_set()
+
+
+def test_slack_is_asked_less_and_less_often_until_the_bot_is_stopped(
+    place: Outside, configuration: Configuration
+) -> None:
+    place.workspace.go_down(Outage.UNAVAILABLE)
+    bot = Bot(configuration, front=True)
+    stopped = bot.stopping = Stopped()
+    assert bot._knock() is None
+    longest = [2, 4, 8, 16, 30]
+    assert len(stopped.waits) == len(longest)
+    assert all(most / 2 <= wait <= most for wait, most in zip(stopped.waits, longest, strict=True))
     bot.close()
     place.workspace.come_back()
 

@@ -250,6 +250,21 @@ def test_a_database_that_is_not_set_up_says_what_to_do(
     assert "run `quarterdeck migrate`" in ended.err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("migrate",), ("migrate", "--down-to", "base"), ("audit", "verify"), ("audit", "export")],
+)
+def test_a_database_that_cannot_be_reached_is_named_with_the_cause(
+    run: Run, words: tuple[str, ...]
+) -> None:
+    ended = run(*words, DATABASE_URL=f"postgresql://skipper:{PASSWORD}@127.0.0.1:1/deck")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "quarterdeck: The PostgreSQL database deck at 127.0.0.1:1 cannot be used: "
+        "the connection was refused.\nCheck that the server runs and listens there.\n"
+    )
+
+
 # --- run ---
 
 
@@ -264,7 +279,13 @@ def test_every_missing_setting_is_listed_at_once(run: Run, tmp_path: Path, comma
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://deck:hunter2@db/deck", "sqlite://", "postgresql:deck:hunter2"]
+    "url",
+    [
+        "mysql://deck:hunter2@db/deck",
+        "sqlite://",
+        "postgresql:deck:hunter2",
+        "postgresql://deck:p@ss:hunter2@db/deck",
+    ],
 )
 def test_a_database_url_that_cannot_work_is_not_quoted(run: Run, url: str) -> None:
     ended = run("migrate", DATABASE_URL=url)
@@ -305,7 +326,8 @@ def test_a_database_that_cannot_be_reached_ends_the_start(tmp_path: Path) -> Non
     url = f"postgresql://deck:{PASSWORD}@127.0.0.1:1/deck"
     ended = process("run", **variables(tmp_path, DATABASE_URL=url))
     assert ended.code == 2
-    assert "quarterdeck: The database cannot be used" in ended.err
+    assert "quarterdeck: The PostgreSQL database deck at 127.0.0.1:1 cannot be used" in ended.err
+    assert "the connection was refused." in ended.err
     assert "Traceback" not in ended.err
     assert not any(word in ended.err for word in (PASSWORD, TOKEN, SECRET))
 

@@ -169,6 +169,7 @@ def test_a_database_that_cannot_be_reached_is_an_error(
     monkeypatch.setenv("DATABASE_URL", "postgresql://deck:hunter2@127.0.0.1:1/deck")
     code, told = doctor()
     assert code == 1
-    assert "database │ error │" in told
+    said = "The PostgreSQL database deck at 127.0.0.1:1 cannot be used: the connection was refused."
+    assert f"database │ error │ {said} │ Check that the server runs" in told
     assert "hunter2" not in told
     assert place.world.calls()

@@ -1,7 +1,8 @@
 """Service deployments: which one is ours, and how it went, where ECS lets us read them.
 
 They are read in batches, and not at all for a while where the permission is missing or the
-endpoint does not know them; then the service alone has to be judged.
+endpoint does not know them; then the service alone has to be judged. What else ECS refuses, it
+refuses for one of them, and the others are read all the same.
 """
 
 from __future__ import annotations
@@ -12,12 +13,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
 
 from bot.model.catalog import EcsService
-from bot.model.errors import Terminal, Transient
+from bot.model.errors import AccessDenied, Terminal, Transient
+from bot.providers.aws_faults import Unsupported
 from bot.providers.ecs.reads import DEPLOYMENTS_PER_CALL, Account, EcsReads, account_of
 from bot.providers.ecs.views import ServiceDeploymentView, service_deployment_view
 
+if TYPE_CHECKING:
+    from mypy_boto3_ecs.type_defs import ServiceDeploymentTypeDef
+
+_Answer = TypeVar("_Answer")
+
+#: What tells that none of the account's service deployments can be read.
+_CLOSING = (AccessDenied, Unsupported)
 #: How far our clock and ECS's may be apart.
 CLOCK_SLACK = timedelta(seconds=30)
 #: How far apart ECS may date a deployment and its service deployment.
@@ -56,7 +66,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """``found`` by key. ``readable`` is false where asking again soon may tell more."""
+    """``found`` by key. ``readable`` is false where asking again soon may tell of the others."""
 
     found: dict[str, ServiceDeploymentView] = field(default_factory=dict)
     readable: bool = True
@@ -76,13 +86,15 @@ class History:
         """The service deployments of many rollouts of one account; never raises."""
         if not wanted or self.closed(account):
             return Told()
+        found: dict[str, ServiceDeploymentView] = {}
         try:
-            return Told(self._find(account, wanted))
+            for key, view in self._find(account, wanted):
+                found[key] = view  # noqa: PERF403  kept where a later call fails
         except Transient:
-            return Told(readable=False)
-        except Terminal:
+            return Told(found, readable=False)
+        except _CLOSING:
             self._close(account)
-            return Told()
+        return Told(found)
 
     def knows(self, ecs: EcsService, revision: str, base: str, since: datetime) -> bool | None:
         """Whether the service was told to roll from ``base`` to ``revision`` since then.
@@ -98,8 +110,10 @@ class History:
             briefs = self._reads.deployments_since(ecs, None)
             targets = [each.get("targetServiceRevisionArn", "") for each in briefs]
             names = self._names(account, targets)
-        except Terminal:
+        except _CLOSING:
             self._close(account)
+            return None
+        except Terminal:
             return None
         for brief, target in zip(briefs, targets, strict=True):
             name, made = names.get(target, ""), brief.get("createdAt")
@@ -118,29 +132,31 @@ class History:
         with self._lock:
             self._closed_until[account] = self._ticks() + _TRY_AGAIN_AFTER
 
-    def _find(self, account: Account, wanted: Sequence[Wanted]) -> dict[str, ServiceDeploymentView]:
-        seen = self._describe(
-            account, [arn for each in wanted if (arn := each.arn or each.current)]
-        )
-        found: dict[str, ServiceDeploymentView] = {}
+    def _find(
+        self, account: Account, wanted: Sequence[Wanted]
+    ) -> Iterator[tuple[str, ServiceDeploymentView]]:
+        known = [arn for each in wanted if (arn := each.arn or each.current)]
+        seen = self._describe(account, known)
+        missing: list[Wanted] = []
         for each in wanted:
             view = seen.get(each.arn or each.current or "")
             if view is not None and each.fits(view.revision, view.created_at):
-                found[each.key] = view
-        picked = {
-            each.key: arn
-            for each in wanted
-            if each.key not in found
-            and each.may_list
-            and (arn := self._pick(account, each)) is not None
-        }
+                yield each.key, view
+            elif each.may_list:
+                missing.append(each)
+        picked = {each.key: arn for each in missing if (arn := self._pick(account, each))}
         listed = self._describe(account, picked.values())
-        return found | {key: listed[arn] for key, arn in picked.items() if arn in listed}
+        yield from ((key, listed[arn]) for key, arn in picked.items() if arn in listed)
 
     def _pick(self, account: Account, wanted: Wanted) -> str | None:
         """The newest of the service's deployments that is this rollout's."""
         since = wanted.since - CLOCK_SLACK if wanted.since is not None else None
-        briefs = self._reads.deployments_since(wanted.ecs, since)
+        try:
+            briefs = self._reads.deployments_since(wanted.ecs, since)
+        except _CLOSING:
+            raise
+        except Terminal:
+            return None  # of a service that was deleted, say
         targets = [each.get("targetServiceRevisionArn", "") for each in briefs]
         names = self._names(account, targets)
         for brief, target in zip(briefs, targets, strict=True):
@@ -149,11 +165,10 @@ class History:
         return None
 
     def _describe(self, account: Account, arns: Iterable[str]) -> dict[str, ServiceDeploymentView]:
-        answers = [
-            each
-            for batch in batches(sorted(set(arns)), DEPLOYMENTS_PER_CALL)
-            for each in self._reads.deployments(account, batch)
-        ]
+        def read(batch: Sequence[str]) -> Iterable[ServiceDeploymentTypeDef]:
+            return self._reads.deployments(account, batch)
+
+        answers = _allowed(read, sorted(set(arns)))
         targets = [each.get("targetServiceRevision", {}).get("arn", "") for each in answers]
         names = self._names(account, targets)
         return {
@@ -163,18 +178,39 @@ class History:
 
     def _names(self, account: Account, revisions: Iterable[str]) -> dict[str, str]:
         """The task definitions of service revisions, which never change; asked for once."""
+
+        def read(batch: Sequence[str]) -> Iterable[tuple[str, str]]:
+            return self._reads.task_definitions_of(account, batch).items()
+
         asked = {each for each in revisions if each}
         with self._lock:
             known = {
                 each: self._task_definitions[each] for each in asked & set(self._task_definitions)
             }
-        for batch in batches(sorted(asked - set(known)), DEPLOYMENTS_PER_CALL):
-            known |= self._reads.task_definitions_of(account, batch)
+        known.update(_allowed(read, sorted(asked - set(known))))
         with self._lock:
             self._task_definitions.update(known)
             while len(self._task_definitions) > _REMEMBERED:
                 self._task_definitions.popitem(last=False)
         return known
+
+
+def _allowed(
+    read: Callable[[Sequence[str]], Iterable[_Answer]], arns: Sequence[str]
+) -> list[_Answer]:
+    """What ``read`` answers about ``arns``, twenty at a time, without those that ECS refuses."""
+    answers: list[_Answer] = []
+    for batch in batches(arns, DEPLOYMENTS_PER_CALL):
+        try:
+            answers += read(batch)
+        except _CLOSING:
+            raise
+        except Terminal:
+            # ECS does not say which it minds.
+            if len(batch) > 1:
+                for arn in batch:
+                    answers += _allowed(read, [arn])
+    return answers
 
 
 def batches(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 
 from bot.model.catalog import TargetSpec
 from bot.model.errors import QuarterdeckError, Throttled
-from bot.model.rollout import End, Observation, Watched
+from bot.model.rollout import End, Looks, Observation, Watched
 from bot.providers.ecs.history import History, Wanted, batches
 from bot.providers.ecs.judge import Watch, judge, ours, plain
 from bot.providers.ecs.reads import SERVICES_PER_CALL, Account, EcsReads, account_of
@@ -62,39 +62,39 @@ class Observer:
         self._lock = Lock()
         self._memories: OrderedDict[str, _Memory] = OrderedDict()
 
-    def observe(self, watched: Sequence[Pair]) -> Mapping[str, Observation]:
+    def observe(self, watched: Sequence[Pair]) -> Looks:
         """As ``Rollouts.observe``."""
         by_account: dict[Account, list[Pair]] = defaultdict(list)
         for spec, each in watched:
             by_account[account_of(spec.ecs)].append((spec, each))
         observed: dict[str, Observation] = {}
-        faults: list[QuarterdeckError] = []
+        faults: dict[str, QuarterdeckError] = {}
         for account, pairs in by_account.items():
             services = self._services(account, pairs, faults)
             observed |= self._account(account, services)
-        if faults and not observed:
-            raise faults[0]
-        return observed
+        return Looks(observed, faults)
 
     def _services(
-        self, account: Account, pairs: Sequence[Pair], faults: list[QuarterdeckError]
+        self, account: Account, pairs: Sequence[Pair], faults: dict[str, QuarterdeckError]
     ) -> list[tuple[Pair, ServiceView]]:
-        """Each rollout with its service; those that cannot be read are left out."""
+        """Each rollout with its service; for those that cannot be read, ``faults`` says why."""
         by_cluster: dict[str, dict[str, list[Pair]]] = defaultdict(lambda: defaultdict(list))
         for pair in pairs:
             by_cluster[pair[0].ecs.cluster][pair[0].ecs.service].append(pair)
         read: list[tuple[Pair, ServiceView]] = []
+        throttled: Throttled | None = None
         for cluster, services in by_cluster.items():
             for names in batches(sorted(services), SERVICES_PER_CALL):
+                here = [(name, pair) for name in names for pair in services[name]]
                 try:
+                    if throttled is not None:
+                        raise throttled  # the account is asked again at the next look
                     views = self._reads.services(account, cluster, names)
-                except Throttled as fault:
-                    faults.append(fault)
-                    return read  # the account is asked again at the next look
                 except QuarterdeckError as fault:
-                    faults.append(fault)
+                    throttled = fault if isinstance(fault, Throttled) else None
+                    faults |= {watched.deployment_id: fault for _, (_, watched) in here}
                     continue
-                read += [(p, views.get(name, _GONE)) for name in names for p in services[name]]
+                read += [(pair, views.get(name, _GONE)) for name, pair in here]
         return read
 
     def _account(
@@ -103,7 +103,11 @@ class Observer:
         looks = [self._look(pair, view) for pair, view in services]
         told = self._history.of(account, [w for each in looks if (w := self._wanted(each))])
         return {
-            look.id: self._judge(look, told.found.get(look.id), readable=told.readable)
+            look.id: self._judge(
+                look,
+                told.found.get(look.id),
+                readable=told.readable or look.id in told.found,
+            )
             for look in looks
         }
 

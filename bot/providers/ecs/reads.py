@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -64,28 +65,28 @@ class EcsReads:
 
     def found(self, account: Account, cluster: str, names: Sequence[str]) -> dict[str, Found]:
         """Up to ten services of one cluster, by name and by ARN; missing ones are left out."""
-        answer = self._describe(account, cluster, names)
-        founds = [
-            Found(service_view(each), each, raw.get("deploymentConfiguration") or {})
-            for each, raw in zip(answer["services"], body_of(answer)["services"], strict=True)
-        ]
+        with _describing(cluster, names):
+            answer = self._describe(account, cluster, names)
+            founds = [
+                Found(service_view(each), each, raw.get("deploymentConfiguration") or {})
+                for each, raw in zip(answer["services"], body_of(answer)["services"], strict=True)
+            ]
         return {name: found for found in founds for name in (found.view.name, found.view.arn)}
 
     def services(
         self, account: Account, cluster: str, names: Sequence[str]
     ) -> dict[str, ServiceView]:
         """As ``found``, without what nobody needs who only looks."""
-        answer = self._describe(account, cluster, names)
-        views = [service_view(each) for each in answer["services"]]
+        with _describing(cluster, names):
+            answer = self._describe(account, cluster, names)
+            views = [service_view(each) for each in answer["services"]]
         return {name: view for view in views for name in (view.name, view.arn)}
 
     def _describe(
         self, account: Account, cluster: str, names: Sequence[str]
     ) -> DescribeServicesResponseTypeDef:
         client = self.clients.ecs(*account)
-        named = names[0] if len(names) == 1 else f"({len(names)} services)"
-        with asking("ecs:DescribeServices", f"{cluster}/{named}"):
-            return client.describe_services(cluster=cluster, services=list(names))
+        return client.describe_services(cluster=cluster, services=list(names))
 
     def task_definition(self, ecs: EcsService, name: str) -> TaskDefinition | None:
         """With its tags; ``None`` where ECS does not know it (any more)."""
@@ -93,11 +94,11 @@ class EcsReads:
         try:
             with asking("ecs:DescribeTaskDefinition", task_definition.short(name)):
                 answer = client.describe_task_definition(taskDefinition=name, include=["TAGS"])
+                return task_definition.read(body_of(answer))
         except Terminal as fault:
             if "unable to describe" in fault.message.casefold():
                 return None
             raise
-        return task_definition.read(body_of(answer))
 
     def newest_revisions(self, ecs: EcsService, family: str, limit: int) -> list[str]:
         """The ARNs of a family's newest active revisions, newest first."""
@@ -106,7 +107,7 @@ class EcsReads:
             answer = client.list_task_definitions(
                 familyPrefix=family, status="ACTIVE", sort="DESC", maxResults=limit
             )
-        return answer["taskDefinitionArns"]
+            return answer["taskDefinitionArns"]
 
     def tasks(self, ecs: EcsService, status: str, limit: int) -> list[TaskTypeDef]:
         """Some of the service's tasks; ``status`` is RUNNING or STOPPED (kept for an hour)."""
@@ -136,24 +137,29 @@ class EcsReads:
                 maxResults=DEPLOYMENTS_PER_CALL,
                 **window,
             )
-        return answer["serviceDeployments"]
+            return answer["serviceDeployments"]
 
     def deployments(self, account: Account, arns: Sequence[str]) -> list[ServiceDeploymentTypeDef]:
         """Up to twenty service deployments, whichever services they belong to."""
         client = self.clients.ecs(*account)
         with asking("ecs:DescribeServiceDeployments", f"{len(arns)} service deployments"):
             answer = client.describe_service_deployments(serviceDeploymentArns=list(arns))
-        return answer["serviceDeployments"]
+            return answer["serviceDeployments"]
 
     def task_definitions_of(self, account: Account, arns: Sequence[str]) -> dict[str, str]:
         """The task definition of up to twenty service revisions."""
         client = self.clients.ecs(*account)
         with asking("ecs:DescribeServiceRevisions", f"{len(arns)} service revisions"):
             answer = client.describe_service_revisions(serviceRevisionArns=list(arns))
-        return {
-            each["serviceRevisionArn"]: each.get("taskDefinition", "")
-            for each in answer["serviceRevisions"]
-        }
+            return {
+                each["serviceRevisionArn"]: each.get("taskDefinition", "")
+                for each in answer["serviceRevisions"]
+            }
+
+
+def _describing(cluster: str, names: Sequence[str]) -> AbstractContextManager[None]:
+    named = names[0] if len(names) == 1 else f"({len(names)} services)"
+    return asking("ecs:DescribeServices", f"{cluster}/{named}")
 
 
 def unknown_service(ecs: EcsService) -> Misconfigured:

@@ -18,7 +18,7 @@ from bot.model.catalog import EcsService, TargetSpec
 from bot.model.deployment import Image
 from bot.model.errors import Misconfigured, Terminal
 from bot.model.ports import Rollouts
-from bot.model.rollout import Finding, Live, Observation, Order, Plan, ReadBack, Told, Watched
+from bot.model.rollout import Finding, Live, Looks, Order, Plan, ReadBack, Told, Watched
 from bot.providers.aws_faults import asking
 from bot.providers.aws_session import AwsClients
 from bot.providers.ecs import task_definition
@@ -96,12 +96,15 @@ class EcsRollouts(Rollouts):
             answer = client.register_task_definition(
                 family=body["family"], containerDefinitions=[], **with_body(body)
             )
-        return answer["taskDefinition"]["taskDefinitionArn"]
+            return answer["taskDefinition"]["taskDefinitionArn"]
 
     @override
     def start(self, spec: TargetSpec, order: Order, revision: str) -> str | None:
         ecs = spec.ecs
-        configuration = safe_configuration(self._rollable(ecs).configuration)
+        found = self._rollable(ecs)
+        if order.revision is None:
+            _unchanged(found.view, order, revision)
+        configuration = safe_configuration(found.configuration)
         body = {
             "cluster": ecs.cluster,
             "service": ecs.service,
@@ -113,14 +116,14 @@ class EcsRollouts(Rollouts):
             answer = client.update_service(
                 cluster=ecs.cluster, service=ecs.service, **with_body(body)
             )
-        return next(
-            (
-                each["id"]
-                for each in answer["service"].get("deployments", ())
-                if each["status"] == "PRIMARY" and each["taskDefinition"] == revision
-            ),
-            None,
-        )
+            return next(
+                (
+                    each["id"]
+                    for each in answer["service"].get("deployments", ())
+                    if each["status"] == "PRIMARY" and each["taskDefinition"] == revision
+                ),
+                None,
+            )
 
     @override
     def read_back(self, spec: TargetSpec, order: Order, revision: str, since: datetime) -> ReadBack:
@@ -136,7 +139,7 @@ class EcsRollouts(Rollouts):
         return _not_listed(service, order, since, certain=known is not None)
 
     @override
-    def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Mapping[str, Observation]:
+    def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Looks:
         return self._observer.observe(watched)
 
     @override
@@ -248,6 +251,19 @@ def safe_configuration(configuration: Mapping[str, Any]) -> dict[str, Any]:
         "maximumPercent": maximum if maximum > _FULL else 2 * _FULL,
         "deploymentCircuitBreaker": {**breaker, "enable": True, "rollback": True},
     }
+
+
+def _unchanged(service: ServiceView, order: Order, revision: str) -> None:
+    """What a new revision was made from must still run: somebody's doing would be undone unseen."""
+    primary = service.primary
+    if primary is None or primary.revision in {order.base, revision}:
+        return
+    raise Terminal(
+        f"{service.name} ran {short(order.base)} when this began, and by now runs "
+        f"{short(primary.revision)}, which Quarterdeck did not deploy. ECS was told nothing.",
+        reason_code="STALE_FROM",
+        hint=f"If that is fine, go on from it with /deploy retry {order.deployment_id}.",
+    )
 
 
 def _listed(service: ServiceView, order: Order, revision: str, since: datetime) -> str | None:

@@ -55,8 +55,8 @@ class SharedReads:
             try:
                 return future.result(_HURRY)
             except TimeoutError:
-                if future.done():
-                    raise
+                if future.done():  # answered in this very moment, or with a TimeoutError
+                    return future.result()
                 self._begin(cluster, _ABREAST)
 
     def _begin(self, cluster: _Cluster, abreast: int) -> None:
@@ -69,7 +69,14 @@ class SharedReads:
 
     def _work(self, cluster: _Cluster) -> None:
         while batch := self._next(cluster):
-            self._answer(cluster, batch)
+            try:
+                self._answer(cluster, batch)
+            except BaseException as fault:
+                # A mistake of ours: whoever waits is told, and the next call may be made.
+                _fail(batch, fault)
+                with self._lock:
+                    self._abreast[cluster] -= 1
+                raise
 
     def _next(self, cluster: _Cluster) -> list[_Asked]:
         with self._lock:
@@ -89,14 +96,13 @@ class SharedReads:
             # One that may not be read, or cannot be named, must not be the others' fault.
             for each in batch:
                 self._answer(cluster, [each])
-        except BaseException as fault:
-            _fail(batch, fault)
-            raise
         else:
             for name, future in batch:
                 future.set_result(found.get(name))
 
 
 def _fail(batch: list[_Asked], fault: BaseException) -> None:
+    """Tell all who have not been answered yet."""
     for _, future in batch:
-        future.set_exception(fault)
+        if not future.done():
+            future.set_exception(fault)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.commands.model import Approve, Cancel, Deploy, Reject
+from bot.commands.model import Approve, Cancel, Reject
 from bot.model.catalog import Catalog
 from bot.model.contract import ROLLOUT
 from bot.model.deployment import Ballot, Kind, Status, Target, Vote
@@ -17,7 +17,6 @@ from tests.fakes.inner_rooms import (
     Rooms,
     a_catalog,
     person,
-    without,
 )
 
 
@@ -248,13 +247,3 @@ def test_a_running_rollback_is_not_cancelled(rooms: Rooms) -> None:
     reply = rooms.says("alice", Cancel(rollback.id, roll_back=True))
     assert code(reply) == "ALREADY_RUNNING"
     assert rooms.get(rollback.id).status is Status.RUNNING
-
-
-def test_a_vote_and_a_cancel_of_what_left_the_catalog_are_refused(rooms: Rooms) -> None:
-    made = rooms.deploy(target=PRODUCTION)
-    assert isinstance(rooms.says("alice", Deploy((STAGING,), "v2")), Accepted)
-    rooms.catalog = without(rooms.catalog, PRODUCTION, Target("analytics", "production"))
-    for command in (Approve(made.id), Reject(made.id), Cancel(made.id)):
-        before = rooms.get(made.id)
-        assert code(rooms.says("bob", command)) == "UNKNOWN_TARGET"
-        assert rooms.get(made.id) == before

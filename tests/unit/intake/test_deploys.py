@@ -302,10 +302,16 @@ def test_a_retry_delivered_again_is_the_same_retry(rooms: Rooms) -> None:
 
 def test_what_has_not_ended_is_not_retried(rooms: Rooms) -> None:
     made = rooms.deploy(target=PRODUCTION)
-    reply = rooms.says("alice", Retry(made.id))
+    reply = rooms.says("alice", Retry(made.id), "request-r")
     assert isinstance(reply, Refused)
     assert reply.reason_code == "DUPLICATE"
     assert "awaiting approval" in reply.text
+    tried = [("deploy.retry", "denied", "DUPLICATE")]
+    assert rooms.audit(deployment_id=made.id, actor=person("alice").id)[-1:] == tried
+    rooms.says("alice", Cancel(made.id))
+    before = rooms.everything()
+    assert rooms.says("alice", Retry(made.id), "request-r") == reply  # Slack delivers it again
+    assert rooms.everything() == before
 
 
 def test_a_retry_meets_the_gates_again(rooms: Rooms) -> None:

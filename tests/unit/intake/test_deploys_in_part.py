@@ -59,6 +59,8 @@ def test_a_rollback_is_retried_as_a_rollback(rooms: Rooms) -> None:
     back = rooms.start(rooms.asked("iris", Rollback(STAGING)))
     rooms.rollouts.break_down(STAGING)
     rooms.observer.look()
-    reply = rooms.says("iris", Retry(back.id))
+    reply = rooms.says("iris", Retry(back.id), "request-r")
     assert isinstance(reply, Refused)
     assert reply.suggestion == f"/rollback backend staging {back.image.digest}"
+    assert rooms.audit(deployment_id=back.id)[-1] == ("deploy.retry", "denied", "USAGE")
+    assert rooms.says("iris", Retry(back.id), "request-r") == reply  # its button too

@@ -59,6 +59,44 @@ def test_a_hold_is_put_and_taken_away(
     assert isinstance(rooms.says("alice", Deploy((STAGING,), "v2")), Accepted)
 
 
+@pytest.mark.parametrize(("put", "take", "_action", "_there", "_gone"), HOLDS, ids=IDS)
+def test_s1_a_hold_delivered_again_is_answered_as_it_was_and_written_once(
+    rooms: Rooms, put: Command, take: Command, _action: str, _there: str, _gone: str
+) -> None:
+    first = rooms.says("iris", put, "request-put")
+    rooms.clock.advance(timedelta(minutes=1))
+    before = rooms.everything()
+    assert rooms.says("iris", put, "request-put") == first
+    assert rooms.everything() == before
+    taken = rooms.says("iris", take, "request-take")
+    assert isinstance(taken, Accepted)
+    before = rooms.everything()
+    assert rooms.says("iris", take, "request-take") == taken
+    assert rooms.says("iris", put, "request-put") == first  # and does not put it back
+    assert rooms.everything() == before
+
+
+@pytest.mark.parametrize(("put", "take", "_action", "_there", "gone"), HOLDS, ids=IDS)
+def test_s1_a_refusal_delivered_again_stays_one(
+    rooms: Rooms, put: Command, take: Command, _action: str, _there: str, gone: str
+) -> None:
+    first = rooms.says("iris", take, "request-take")
+    assert code(first) == gone
+    rooms.says("iris", put)
+    before = rooms.everything()
+    assert rooms.says("iris", take, "request-take") == first
+    assert rooms.everything() == before
+    assert isinstance(rooms.says("iris", take), Accepted)
+
+
+def test_s1_a_freeze_delivered_again_after_its_end_is_answered_as_it_was(rooms: Rooms) -> None:
+    short = DeclareFreeze("staging", None, rooms.clock.now() + timedelta(minutes=1))
+    first = rooms.says("iris", short, "request-f")
+    assert isinstance(first, Accepted)
+    rooms.clock.advance(timedelta(minutes=2))
+    assert rooms.says("iris", short, "request-f") == first
+
+
 @pytest.mark.parametrize(
     ("command", "action"),
     [
@@ -113,10 +151,13 @@ def test_a_freeze_must_end_after_it_begins_and_in_the_future(
 ) -> None:
     now = rooms.clock.now()
     freeze = DeclareFreeze("staging", now + timedelta(hours=1), now + until)
-    before = rooms.everything()
-    reply = rooms.says("iris", freeze)
+    reply = rooms.says("iris", freeze, "request-f")
     assert isinstance(reply, Refused)
     assert (reply.reason_code, reply.hint) == ("USAGE", "See /deploy help freeze.")
+    assert holds(rooms).freezes == ()
+    assert rooms.audit() == [("environment.freeze", "denied", "USAGE")]
+    before = rooms.everything()
+    assert rooms.says("iris", freeze, "request-f") == reply
     assert rooms.everything() == before
 
 

@@ -39,6 +39,40 @@ def test_another_version_named_outright_replaces_the_rollback_that_runs(rooms: R
     assert rooms.get(back.id).status is Status.CANCELLED
 
 
+def test_another_version_named_outright_replaces_the_rollback_that_still_waits(
+    rooms: Rooms,
+) -> None:
+    rooms.finished("v2")
+    rooms.finished("v3")
+    back = rooms.asked("iris", Rollback(STAGING))
+    form = rooms.says("alice", OpenRollbackForm(STAGING))
+    assert isinstance(form, RollbackForm)
+    assert form.warnings == (f"{back.id} is queued and will be cancelled.",)
+    further = rooms.asked("alice", Rollback(STAGING, "v1"))
+    ended = rooms.get(back.id)
+    assert (ended.status, ended.reason_code) == (Status.CANCELLED, "ROLLED_BACK_BY_HAND")
+    assert ended.ended_by == person("alice")
+    assert f"before it began, so it changed nothing: {further.id} goes back" in ended.explanation
+    assert rooms.audit(deployment_id=back.id)[-1] == (
+        "rollback.cancelled",
+        "failed",
+        "ROLLED_BACK_BY_HAND",
+    )
+    assert rooms.steps.begin(back.id) == 0  # its turn may come all the same
+    assert rooms.get(back.id) == ended
+    assert rooms.start(further).status is Status.RUNNING
+    revisions = [revision for _, revision in rooms.rollouts.told]
+    assert (revisions[-1], len(revisions)) == (further.revision, 3)
+
+
+def test_what_waits_behind_a_rollback_is_not_ended_by_it(rooms: Rooms) -> None:
+    """Its own start is refused, which says how to ask again."""
+    rooms.finished("v2")
+    waiting = rooms.deploy("v3")
+    rooms.asked("iris", Rollback(STAGING, "v1"))
+    assert rooms.get(waiting.id).status is Status.QUEUED
+
+
 def test_the_form_offers_last_what_a_rollback_is_leaving(rooms: Rooms) -> None:
     rooms.finished("v2")
     rooms.finished("v3")

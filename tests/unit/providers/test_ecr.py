@@ -91,6 +91,59 @@ def test_all_pages_are_searched_but_not_without_end(aws: LocalAws, registry: Ecr
     assert len(aws.world.calls("ListImages")) == 3
 
 
+def test_latest_costs_one_call_where_it_is_there(aws: LocalAws, registry: EcrRegistry) -> None:
+    digest = aws.world.push("backend", "latest")
+    assert registry.resolve(ECR, "latest").digest == digest
+    assert len(aws.world.calls()) == 1
+
+
+def test_the_newest_tags_are_looked_for_on_every_page(aws: LocalAws, registry: EcrRegistry) -> None:
+    aws.world.push("backend", "newest")
+    for number in range(2100):
+        aws.world.push("backend", f"v{number}")
+    (newest,) = [
+        each
+        for each in aws.world.estate().repositories["backend"].images.values()
+        if "newest" in each.tags
+    ]
+    newest.pushed_at += 60
+    with pytest.raises(UserError, match=r"no image 'latest', the default") as refused:
+        registry.resolve(ECR, "latest")
+    assert "the newest are newest, v" in refused.value.hint
+    assert len(aws.world.calls("DescribeImages")) == 4
+    assert aws.world.calls("ListImages") == []
+
+
+def test_what_cannot_be_listed_in_time_is_left_out(aws: LocalAws) -> None:
+    aws.world.push("backend", "v1")
+    seconds = iter([0.0, 0.0, 1.0])
+    late = EcrRegistry(aws.clients, lambda: next(seconds), answer_within=2)
+    with pytest.raises(UserError) as refused:
+        late.resolve(ECR, "latest")
+    assert refused.value.hint == "Type a version, or push one that is tagged latest."
+    assert len(aws.world.calls()) == 1
+    late.close()
+
+
+def test_a_fault_while_listing_does_not_hide_that_latest_is_missing(
+    aws: LocalAws, registry: EcrRegistry
+) -> None:
+    for number in range(1100):
+        aws.world.push("backend", f"v{number}")
+    client = aws.clients.ecr(ECR.region)
+    looks = []
+
+    def second_page(**_: object) -> None:
+        looks.append(1)
+        if len(looks) == 2:
+            aws.world.faults.throttle("DescribeImages")
+
+    client.meta.events.register("after-call.ecr.DescribeImages", second_page)
+    with pytest.raises(UserError, match="the default where no version is typed") as refused:
+        registry.resolve(ECR, "latest")
+    assert "; there are v" in refused.value.hint
+
+
 def test_a_full_sha_finds_the_tag_that_was_cut_short(aws: LocalAws, registry: EcrRegistry) -> None:
     digest = aws.world.push("backend", "sha-1a2b3c4d")
     sha = "1a2b3c4d5e6f7a8b9c0d1a2b3c4d5e6f7a8b9c0d"

@@ -99,7 +99,8 @@ class Slack:
         probes = Probes(
             lambda: (), lambda: ("The outbox is stuck.",), lambda: (b"up 1\n", "text/x")
         )
-        self.wsgi = make_wsgi(make_app(self.edge), probes)
+        app = make_app(self.edge)
+        self.wsgi = make_wsgi(lambda: app, probes)
 
     def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
         path, _, query = path.partition("?")

@@ -60,9 +60,9 @@ def test_a_lost_database_does_not_end_the_courier() -> None:
     outbox.owe_card()
     outbox.deliveries.fault = Unreachable("The database does not answer.")
     courier = Courier(outbox.deliverer, Event(), idle=0.01)
-    assert courier._look() > 0
+    assert courier._round() > 0
     outbox.deliveries.fault = None
-    assert courier._look() == 0
+    assert courier._round() == 0
     assert len(outbox.messenger.in_channel("C1")) == 1
 
 

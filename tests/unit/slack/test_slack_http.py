@@ -88,7 +88,7 @@ def test_a_closing_server_finishes_what_it_began() -> None:
     with slack() as workspace:
         app = make_app(workspace.edge)
         probes = Probes(lambda: (), lambda: (), metrics)
-        server = serve(make_wsgi(app, probes), "127.0.0.1", 0, threads=2)
+        server = serve(make_wsgi(lambda: app, probes), "127.0.0.1", 0, threads=2)
         connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
         connection.request("GET", "/metrics")
         assert begun.wait(30)

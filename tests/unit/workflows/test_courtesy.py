@@ -3,42 +3,55 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from threading import Event, Thread
 
-from bot.commands.model import Deploy
-from bot.model.deployment import Kind
-from bot.workflows.courtesy import Courtesy
-from bot.workflows.gate import Gate
-from tests.fakes.inner_rooms import STAGING, Rooms
+from bot.commands.model import Deploy, Rollback
+from bot.workflows.courtesy import RUSH, Courtesy
+from bot.workflows.gate import SLICES, Gate
+from bot.workflows.steps import Steps
+from tests.fakes.inner_rooms import PRODUCTION, STAGING, Rooms
 
 PATIENCE = 20.0
 
 
-def test_nothing_waits_while_nobody_is_served() -> None:
-    assert Courtesy().make_way(0)
+@contextlib.contextmanager
+def serving(courtesy: Courtesy, people: int) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        for _ in range(people):
+            stack.enter_context(courtesy.serving())
+        yield
 
 
-def test_background_work_waits_for_the_last_one_served() -> None:
+def test_nothing_waits_but_in_a_rush() -> None:
+    courtesy = Courtesy()
+    assert courtesy.make_way(0)
+    with serving(courtesy, RUSH - 1):
+        assert courtesy.make_way(0)
+    with serving(courtesy, RUSH):
+        assert not courtesy.make_way(0)
+    assert courtesy.make_way(0)
+
+
+def test_background_work_waits_for_the_end_of_the_rush() -> None:
     courtesy, done = Courtesy(), Event()
 
     def work() -> None:
         assert courtesy.make_way(PATIENCE)
         done.set()
 
-    with courtesy.serving():
+    with serving(courtesy, RUSH - 1):
         with courtesy.serving():
             assert not courtesy.make_way(0)
             Thread(target=work, daemon=True).start()
-        assert not courtesy.make_way(0)
-        assert not done.is_set()
-    assert done.wait(PATIENCE)
+            assert not courtesy.make_way(0.01)
+            assert not done.is_set()
+        assert done.wait(PATIENCE)
 
 
-def test_it_goes_on_when_requests_never_end_and_after_one_that_failed() -> None:
+def test_a_request_that_failed_is_over() -> None:
     courtesy = Courtesy()
-    with courtesy.serving():
-        assert not courtesy.make_way(0.01)
-    with contextlib.suppress(ZeroDivisionError), courtesy.serving():
+    with contextlib.suppress(ZeroDivisionError), serving(courtesy, RUSH):
         _ = 1 // 0
     assert courtesy.make_way(0)
 
@@ -46,23 +59,39 @@ def test_it_goes_on_when_requests_never_end_and_after_one_that_failed() -> None:
 def test_somebody_is_served_while_a_command_is_worked_on(rooms: Rooms) -> None:
     seen: list[bool] = []
     rooms.rollouts.meanwhile["live"] = lambda: seen.append(rooms.parts.courtesy.make_way(0))
-    rooms.says("alice", Deploy((STAGING,), "v2"))
-    assert seen == [False]
-    assert rooms.parts.courtesy.make_way(0)
+    with serving(rooms.parts.courtesy, RUSH - 1):
+        rooms.says("alice", Deploy((STAGING,), "v2"))
+        assert seen == [False]
+        assert rooms.parts.courtesy.make_way(0)
 
 
-def test_steps_make_way_and_rollbacks_do_not() -> None:
-    made_way: list[str] = []
-    gate = Gate(lambda name: name == "rollback", make_way=lambda: made_way.append("deploy"))
+def test_steps_make_way_until_they_are_urgent() -> None:
+    waits: list[float] = []
+    urgent: list[str] = []
+
+    def make_way(patience: float) -> bool:
+        waits.append(patience)
+        if len(waits) == 2:
+            urgent.append("deploy")
+        return False
+
+    gate = Gate(urgent.__contains__, make_way=make_way)
     step = gate.passing(lambda _name: 0.0)
-    assert step("rollback") == 0
-    assert made_way == []
     assert step("deploy") == 0
-    assert made_way == ["deploy"]
+    assert len(waits) == 2
+    assert step("deploy") == 0
+    assert len(waits) == 2
+    assert step("other") == 0
+    assert len(waits) == 2 + SLICES
 
 
-def test_a_rollback_is_known_as_one_and_so_is_what_cannot_be_looked_up(rooms: Rooms) -> None:
-    made = rooms.finished()
-    assert made.kind is Kind.DEPLOY
-    assert not rooms.steps.urgent(made.id)
-    assert rooms.steps.urgent("backend-staging-4711")
+def test_where_a_rollback_waits_everything_of_the_target_is_urgent(rooms: Rooms) -> None:
+    rooms.finished("v2")
+    running = rooms.started("v3")
+    assert not rooms.steps.urgent(running.id)
+    rollback = rooms.asked("alice", Rollback(STAGING))
+    soon = Steps(rooms.parts)  # one that did not look a moment ago
+    assert soon.urgent(running.id)
+    assert soon.urgent(rollback.id)
+    assert not soon.urgent(rooms.deploy("v3", PRODUCTION).id)
+    assert not soon.urgent("backend-staging-4711")

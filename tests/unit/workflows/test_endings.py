@@ -1,15 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
+from structlog.testing import capture_logs
 from typing_extensions import override
 
 from bot.commands.model import Approve, Cancel, Rollback
 from bot.model.catalog import TargetSpec
 from bot.model.deployment import SYSTEM, Progress, Status
 from bot.model.errors import AccessDenied, Throttled, Unreachable
-from bot.model.rollout import Observation, Watched
+from bot.model.rollout import Looks, Watched
+from bot.workflows.deadline import Deadline
 from bot.workflows.ending import ALARMING, Ending, settle
 from bot.workflows.observer import Observer
 from tests.fakes.inner_rooms import ANALYTICS, STAGING, Rooms, person, without
@@ -136,7 +138,7 @@ class Interrupting(FakeRollouts):
     between: object = None
 
     @override
-    def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Mapping[str, Observation]:
+    def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Looks:
         seen = super().observe(watched)
         if callable(self.between):
             self.between()
@@ -210,3 +212,54 @@ def test_what_cannot_be_watched_says_so_on_its_card_until_it_can(rooms: Rooms) -
     assert found.explanation.endswith("goes on: No ecs:DescribeServices.")
     rooms.observer.look()
     assert rooms.get(made.id).explanation == ""
+
+
+def test_what_alone_cannot_be_watched_says_so_and_the_others_go_on(rooms: Rooms) -> None:
+    blind, well = rooms.started(), rooms.started("v2", ANALYTICS)
+    rooms.rollouts.blind[STAGING] = AccessDenied("No ecs:DescribeServices.")
+    rooms.rollouts.show(ANALYTICS, Progress(desired=2, running=1))
+    with capture_logs() as logs:
+        rooms.observer.look()
+        before = rooms.everything()
+        rooms.observer.look()
+    assert rooms.get(well.id).progress == Progress(desired=2, running=1)
+    assert rooms.get(blind.id).explanation.endswith("goes on: No ecs:DescribeServices.")
+    assert rooms.everything() == before
+    told = [each for each in logs if each["event"] == "cannot watch"]
+    assert [(each["deployment_id"], each["reason_code"]) for each in told] == [
+        (blind.id, "ACCESS_DENIED")
+    ]
+    rooms.rollouts.finish(ANALYTICS)
+    rooms.observer.look()
+    assert rooms.get(well.id).status is Status.SUCCEEDED
+    rooms.rollouts.blind.clear()
+    rooms.observer.look()
+    assert rooms.get(blind.id).explanation == ""
+
+
+def test_what_alone_passes_is_said_when_it_does_not(rooms: Rooms) -> None:
+    blind, well = rooms.started(), rooms.started("v2", ANALYTICS)
+    rooms.rollouts.blind[STAGING] = Throttled("Slower.")
+    rooms.observer.look()
+    assert rooms.get(blind.id).explanation == ""
+    rooms.observer.look()
+    assert rooms.get(blind.id).explanation.endswith("goes on: Slower.")
+    assert rooms.get(well.id).explanation == ""
+
+
+def test_each_card_names_its_own_reason(rooms: Rooms) -> None:
+    one, other = rooms.started(), rooms.started("v2", ANALYTICS)
+    rooms.rollouts.blind = {STAGING: AccessDenied("Denied."), ANALYTICS: Throttled("Slower.")}
+    for _ in range(2):
+        with pytest.raises(Throttled):
+            rooms.observer.look()
+    assert rooms.get(one.id).explanation.endswith("goes on: Denied.")
+    assert rooms.get(other.id).explanation.endswith("goes on: Slower.")
+
+
+def test_what_cannot_be_watched_at_the_deadline_ends_with_the_reason(rooms: Rooms) -> None:
+    made = rooms.started()
+    rooms.rollouts.blind[STAGING] = AccessDenied("No ecs:DescribeServices.")
+    ending = Deadline(rooms.parts).last_look(made)
+    assert ending.status is Status.OUTCOME_UNKNOWN
+    assert "cannot be read: No ecs:DescribeServices." in ending.explanation

@@ -79,6 +79,21 @@ def test_what_is_urgent_walks_past_the_line() -> None:
     visitors.let_go("b")
 
 
+def test_what_becomes_urgent_in_the_line_walks_past_it() -> None:
+    urgent: set[str] = set()
+    gate = Gate(urgent.__contains__, width=1)
+    visitors = Visitors(gate)
+    arrive(visitors, gate, "a", "b", "c")
+    assert visitors.inside == ["a"]
+    urgent.add("c")
+    until(lambda: visitors.inside == ["a", "c"])
+    visitors.let_go("c")
+    visitors.let_go("a")
+    until(lambda: visitors.inside == ["a", "c", "b"])
+    visitors.let_go("b")
+    assert gate.close(PATIENCE)
+
+
 def test_a_closed_gate_waits_for_those_inside_and_lets_nobody_in() -> None:
     gate = Gate(lambda name: name.startswith("rollback"), width=1)
     visitors = Visitors(gate)

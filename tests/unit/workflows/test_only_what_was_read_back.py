@@ -153,7 +153,7 @@ def test_what_somebody_took_back_by_hand_is_not_rolled_over(rooms: Rooms) -> Non
     spec = rooms.catalog.spec(STAGING)
     assert spec is not None
     assert first is not None
-    by_hand = Order("by-hand", rooms.image("backend", "v1"), "")
+    by_hand = Order("by-hand", rooms.image("backend", "v1"), "", first)
     rooms.rollouts.start(spec, by_hand, first)
     rooms.rollouts.finish(STAGING)
     rooms.steps.adopt(waiting.id)

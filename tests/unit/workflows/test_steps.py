@@ -4,7 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from bot.commands.model import Approve, Cancel, Rollback
+from bot.commands.model import (
+    Approve,
+    Cancel,
+    DeclareFreeze,
+    Deploy,
+    LockTarget,
+    PauseAll,
+    Rollback,
+)
 from bot.model.deployment import Deployment, Progress, Status
 from bot.model.errors import AccessDenied, Misconfigured, Throttled, Unknown, Unreachable
 from bot.model.reply import Reply
@@ -32,6 +40,32 @@ def test_the_provider_is_told_once_between_intent_and_outcome(rooms: Rooms) -> N
         ("rollout.tell", "done", ""),
     ]
     assert rooms.said(made.id)[-1] == f"The provider accepted the rollout ({made.handle})."
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (LockTarget("backend", "staging", reason="incident"), "LOCKED"),
+        (DeclareFreeze("staging", reason="incident"), "FROZEN"),
+        (PauseAll("incident"), "PAUSED"),
+    ],
+)
+def test_what_is_put_in_the_way_while_it_is_prepared_stops_it(
+    rooms: Rooms, command: LockTarget | DeclareFreeze | PauseAll, code: str
+) -> None:
+    made = prepared(rooms)
+    rooms.says("iris", command)
+    assert rooms.steps.start(made.id) == 0
+    ended = rooms.get(made.id)
+    assert (ended.status, ended.reason_code) == (Status.REFUSED, code)
+    assert rooms.rollouts.told == []
+
+
+def test_what_overrides_a_freeze_is_not_stopped_by_it(rooms: Rooms) -> None:
+    rooms.says("iris", DeclareFreeze("staging", reason="holidays"))
+    made = rooms.asked("iris", Deploy((STAGING,), "v2", reason="hotfix", override_freeze=True))
+    assert rooms.start(made).status is Status.RUNNING
+    assert len(rooms.rollouts.told) == 1
 
 
 def test_every_step_may_run_again(rooms: Rooms) -> None:

@@ -362,10 +362,16 @@ def test_one_cluster_that_fails_hides_no_other(aws: LocalAws) -> None:
         )
         pairs.append((spec, begin(aws, order_for(aws, push(aws, "v2"), spec), spec)))
     aws.world.faults.fail("DescribeServices")
-    assert list(aws.rollouts.observe(pairs)) == ["app-two-staging-1"]
+    looks = aws.rollouts.observe(pairs)
+    assert list(looks) == ["app-two-staging-1"]
+    assert "ecs:DescribeServices on one/" in looks.faults["app-one-staging-1"].message
     aws.world.faults.throttle("DescribeServices", None)
-    with pytest.raises(Throttled):
-        aws.rollouts.observe(pairs)
+    before = len(aws.world.calls())
+    looks = aws.rollouts.observe(pairs)
+    assert len(looks) == 0
+    assert {type(fault) for fault in looks.faults.values()} == {Throttled}
+    assert set(looks.faults) == {"app-one-staging-1", "app-two-staging-1"}
+    assert len(aws.world.calls()) == before + 1
 
 
 def test_nobody_home_is_unreachable(aws: LocalAws) -> None:

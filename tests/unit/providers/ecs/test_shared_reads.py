@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import TYPE_CHECKING
 
-import pytest
+from typing_extensions import override
 
 from bot.model.catalog import EcsService
 from bot.model.errors import AccessDenied, Misconfigured, QuarterdeckError, Throttled
@@ -24,6 +24,10 @@ PATIENCE = 20
 
 def answer_of(name: str) -> ServiceTypeDef:
     return {"serviceName": name}
+
+
+def found(name: str) -> Found:
+    return Found(ServiceView(name, f"arn:{name}", "ACTIVE", 1, 1, ()), answer_of(name), {})
 
 
 def ecs(name: str) -> EcsService:
@@ -50,11 +54,7 @@ class FakeReads:
             raise self.fault
         if self.denied & set(names):
             raise AccessDenied("No.")
-        return {
-            name: Found(ServiceView(name, f"arn:{name}", "ACTIVE", 1, 1, ()), answer_of(name), {})
-            for name in names
-            if name != "missing"
-        }
+        return {name: found(name) for name in names if name != "missing"}
 
 
 def ask_during_a_call(reads: FakeReads, names: Sequence[str]) -> list[object]:
@@ -139,9 +139,52 @@ def test_a_call_that_hangs_does_not_hold_up_the_others() -> None:
         assert other.result(PATIENCE).view.name == "app"
 
 
-def test_a_mistake_of_ours_reaches_who_asked() -> None:
+def test_a_mistake_of_ours_reaches_who_asked_however_often() -> None:
     def read(_account: Account, _cluster: str, _names: Sequence[str]) -> dict[str, Found]:
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        SharedReads(read).service(ecs("app"))
+    shared = SharedReads(read)
+    with ThreadPoolExecutor(1) as pool:
+        for _ in range(5):
+            asked = pool.submit(shared.service, ecs("app"))
+            assert isinstance(asked.exception(PATIENCE), ZeroDivisionError)
+
+
+def test_a_mistake_with_one_of_several_leaves_nobody_waiting() -> None:
+    begun, go = Event(), Event()
+
+    def read(_account: Account, _cluster: str, names: Sequence[str]) -> dict[str, Found]:
+        begun.set()
+        assert go.wait(PATIENCE)
+        if len(names) > 1:
+            raise AccessDenied("No.")
+        raise ZeroDivisionError
+
+    shared = SharedReads(read)
+    batch = [(name, Future[Found | None]()) for name in ("a", "b", "c")]
+    cluster = (Account("eu-west-1", None), "main")
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(shared.service, ecs("first"))
+        assert begun.wait(PATIENCE)
+        shared._waiting[cluster] += batch
+        go.set()
+        # Whoever asks next finds them waiting as well.
+        pool.submit(shared.service, ecs("last"))
+    assert all(isinstance(future.exception(PATIENCE), ZeroDivisionError) for _, future in batch)
+
+
+class AnsweredTooLate(Future[Found | None]):
+    """Its answer comes in the very moment in which somebody stops to wait for it."""
+
+    @override
+    def result(self, timeout: float | None = None) -> Found | None:
+        if self.done():
+            return super().result(timeout)
+        self.set_result(found("app"))
+        raise TimeoutError
+
+
+def test_an_answer_in_the_moment_of_hurrying_is_taken() -> None:
+    cluster = (Account("eu-west-1", None), "main")
+    answered = SharedReads(FakeReads().read)._answered(cluster, AnsweredTooLate())
+    assert answered == found("app")
