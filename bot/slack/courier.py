@@ -20,11 +20,11 @@ BROKEN = 2.0  # seconds after a look that failed
 
 
 class Courier(Patrol):
-    """Delivers until stopped; what is due then stays in the outbox. ``woken`` makes it look at once.
+    """Delivers until stopped; what is due then stays in the outbox.
 
-    It looks by itself every ``idle`` seconds too, for what other replicas put into the outbox and
-    for what was put off. ``make_way`` comes before each message: people who wait for an answer go
-    first.
+    Setting ``woken`` makes it look at once; it looks by itself every ``idle`` seconds too, for what
+    other replicas put into the outbox and for what was put off. ``make_way`` comes before each
+    message: people who wait for an answer go first.
     """
 
     def __init__(

@@ -113,7 +113,7 @@ def to(seat: Seat, selector: str) -> None:
     pytest.fail(f"Tab never comes to {selector}")
 
 
-def test_all_of_it_by_the_keyboard(seat: Seat) -> None:
+def test_all_of_it_by_the_keyboard(seat: Seat) -> None:  # noqa: PLR0915 - one story, key by key
     keys = seat.page.keyboard
     to(seat, ".skip")
     keys.press("Enter")
