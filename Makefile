@@ -23,8 +23,8 @@ $(READY): pyproject.toml uv.lock
 
 setup: $(READY) ## Make .venv with everything that uv.lock pins
 
-demo: $(READY) ## Run the bot on local stand-ins and play a tour in the terminal
-	@$(BIN)/quarterdeck demo --tour
+demo: $(READY) ## Run the bot on local stand-ins and open the playground in a browser
+	@$(BIN)/quarterdeck demo
 
 test: $(READY) ## Run all tests
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup
@@ -42,10 +42,13 @@ format: $(READY) ## Rewrite the code in the project's format
 bench: $(READY) ## Measure speed and cost, as ratios within one run
 	@$(BIN)/python -m benchmarks
 
+pictures: $(READY) ## Play the story in Chromium and write docs/images
+	@$(BIN)/python -m tests.browser.pictures
+
 schema: $(READY) ## Write the catalog's JSON Schema for editors
 	@$(BIN)/quarterdeck check --schema > quarterdeck.schema.json
 
 clean: ## Remove what the other targets made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo test lint format bench schema clean
+.PHONY: help setup demo test lint format bench pictures schema clean

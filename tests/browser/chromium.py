@@ -23,7 +23,7 @@ ARGUMENTS = (
     "--no-first-run",
 )
 #: Milliseconds for which anything is waited for: far more than it takes, on any machine.
-PATIENCE = 40_000
+PATIENCE = 90_000
 
 
 def found() -> str | None:

@@ -113,18 +113,17 @@ def to(seat: Seat, selector: str) -> None:
     pytest.fail(f"Tab never comes to {selector}")
 
 
-def test_all_of_it_by_the_keyboard(seat: Seat) -> None:  # noqa: PLR0915 - one story, key by key
-    keys = seat.page.keyboard
+def test_a_command_and_a_vote_by_the_keyboard(seat: Seat) -> None:
+    keys, field = seat.page.keyboard, seat.page.locator("#text")
     to(seat, ".skip")
     keys.press("Enter")
-    seat.sees(seat.page.locator("#text")).to_be_focused()
+    seat.sees(field).to_be_focused()
     keys.type("/roll")
     keys.press("ArrowDown")
     keys.press("Enter")
-    seat.sees(seat.page.locator("#text")).to_have_value("/rollback ")
-    for _ in "rollback ":
-        keys.press("Backspace")
-    keys.type("deploy frontend production v1.5.0")
+    seat.sees(field).to_have_value("/rollback ")
+    keys.press("Control+A")
+    keys.type("/deploy frontend production v1.5.0")
     keys.press("Enter")
     seat.shows("frontend-production-1", "waiting for approval")
 
@@ -132,19 +131,21 @@ def test_all_of_it_by_the_keyboard(seat: Seat) -> None:  # noqa: PLR0915 - one s
     keys.press("c")
     seat.sees(seat.page.locator("#who")).to_have_value("carol")
     seat.sees(seat.page.locator("#who")).to_be_focused()
-    to(seat, '#log .message:last-child button:text-is("Approve"), #log div:last-child button')
-    to(seat, '#log button[data-confirm*="Approve this"]')
+    to(seat, '#log > div:last-child button[data-confirm*="Approve this"]')
     keys.press("Enter")
     to(seat, "#confirm-yes")
     keys.press("Enter")
     seat.sees(seat.card("frontend-production-1")).to_contain_text("1 of 2")
 
+
+def test_the_keyboard_stays_in_a_form_and_comes_back(seat: Seat) -> None:
+    keys = seat.page.keyboard
     to(seat, "#text")
     keys.type("/deploy")
     keys.press("Enter")
     seat.sees(seat.modal.get_by_label("Services")).to_be_focused()
     for _ in range(8):
-        keys.press("Tab")  # around, and never out of the form
+        keys.press("Tab")
         seat.sees(seat.modal.locator(":focus")).to_have_count(1)
     keys.press("Escape")
     seat.sees(seat.page.locator("#text")).to_be_focused()

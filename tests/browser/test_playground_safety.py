@@ -97,3 +97,4 @@ def test_five_hundred_messages_scroll_and_a_new_one_arrives(seat: Seat, demo: De
     seat.sees(messages.first).to_be_in_viewport()
     seat.say("mine")
     seat.sees(messages.last).to_contain_text("mine")
+    seat.sees(messages.last).to_be_in_viewport()

@@ -19,5 +19,5 @@ CAST = (
     Role("carol", "approver"),
     Role("iris", "incident responder"),
     Role("gus", "guest"),
-    Role("sven", "of another company"),
+    Role("sven", "outsider"),
 )

@@ -16,6 +16,8 @@ const place = {
 let turn = 0;
 let known = 0;
 let asking = null;
+// Whether the next news are to be read from their end: somebody wrote, or went elsewhere.
+let toEnd = true;
 
 // --- News -------------------------------------------------------------------------------------
 
@@ -59,7 +61,7 @@ function askAnew() {
 
 function apply(container, change) {
   const log = container.id === "log" || container.id === "thread";
-  const atEnd = !log || container.scrollHeight - container.scrollTop - container.clientHeight < 80;
+  const atEnd = !log || toEnd || container.scrollHeight - container.scrollTop - container.clientHeight < 80;
   const focused = spot(document.activeElement, container);
   const there = new Map([...container.children].map((child) => [child.dataset.element, child]));
   for (const [id, html] of Object.entries(change.html)) {
@@ -81,6 +83,7 @@ function apply(container, change) {
   while (container.children.length > change.order.length) container.lastElementChild.remove();
   if (focused) $(focused, container)?.focus();
   if (log && atEnd) container.scrollTop = container.scrollHeight;
+  if (container.id === "log") toEnd = false;
   if (container.id === "thread") showThread(change.order.length > 0);
   if (container.id === "overlay") showModal(container);
 }
@@ -164,6 +167,7 @@ function confirmed(asked) {
 
 function go(channel) {
   Object.assign(place, { channel, thread: "" });
+  toEnd = true;
   history.replaceState(null, "", "#" + channel);
   if (channel === "home") act("home", {});
   showPart("chat");
@@ -277,6 +281,7 @@ async function send(field, thread) {
   field.value = "";
   grow(field);
   suggest();
+  toEnd = !thread;
   const answer = await act("type", { channel: place.channel, text: typed, thread });
   if (answer.failed && !field.value) field.value = typed;
 }
@@ -338,6 +343,7 @@ document.addEventListener("change", (event) => {
     // Who is not in the channel goes to the first; who leaves somebody's messages with the app goes to their own.
     const stays = place.channel === "home" || is.includes(place.channel);
     Object.assign(place, { person: field.value, thread: "", channel: stays ? place.channel : place.channel === was.at(-1) ? is.at(-1) : body.dataset.channel });
+    toEnd = true;
     note("");
     if (place.channel === "home") act("home", {});
     askAnew();
