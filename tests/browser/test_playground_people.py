@@ -166,6 +166,9 @@ def test_a_narrow_screen_has_all_parts_and_no_sideways_scroll(take: Take) -> Non
     seat.say("/deploy frontend staging v1.5.0")
     seat.shows("frontend-staging-1", "succeeded")
     fits(seat)
+    # Cards are higher than the screen; whoever comes sees the last of them to its end.
+    seat.page.reload()
+    seat.sees(seat.card("frontend-staging-1").locator(".replies")).to_be_in_viewport()
     seat.card("frontend-staging-1").locator(".replies").tap()
     seat.sees(seat.page.locator("#thread .message").first).to_be_visible()
     fits(seat)

@@ -82,10 +82,16 @@ function apply(container, change) {
   });
   while (container.children.length > change.order.length) container.lastElementChild.remove();
   if (focused) $(focused, container)?.focus();
-  if (log && atEnd) container.scrollTop = container.scrollHeight;
+  if (log && atEnd) scrollToEnd(container, 8);
   if (container.id === "log") toEnd = false;
   if (container.id === "thread") showThread(change.order.length > 0);
   if (container.id === "overlay") showModal(container);
+}
+
+// Messages get their true height when they come into sight, so the end moves on for some frames.
+function scrollToEnd(container, frames) {
+  container.scrollTop = container.scrollHeight;
+  if (frames) requestAnimationFrame(() => scrollToEnd(container, frames - 1));
 }
 
 function showTime(time) {
