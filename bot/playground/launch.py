@@ -84,12 +84,13 @@ def _impossible(why: str) -> int:
 
 @contextmanager
 def _orderly_end() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the demo as Ctrl-C does, so that nothing is left behind."""
+    """Ctrl-C, SIGTERM and SIGHUP end the demo, so that nothing is left behind."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    signals = (signal.SIGTERM, signal.SIGHUP)
+    # SIGINT too: a shell that starts it in the background has it ignored.
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(each, interrupt) for each in signals]
     try:
         yield
