@@ -36,7 +36,7 @@ HOME = Path(__file__).parents[2]
 CLUSTER = "main"
 CHANNEL = "C0DEPLOYS"
 #: Longest that anything may take before a scenario gives up; nothing is asserted about speed.
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 CATALOG = """\
 version: 1

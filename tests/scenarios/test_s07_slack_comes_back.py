@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.model.deployment import Status
-from bot.playground.slack.records import Fault, Outage
+from bot.playground.slack.records import Fault, Message, Outage
 from tests.fakes.fleet import CHANNEL, Fleet, fleet, fleet_catalog
 
 pytestmark = pytest.mark.xdist_group("s7")
@@ -99,11 +99,12 @@ def test_s7_the_channel_is_archived_in_mid_rollout(deck: Fleet) -> None:
     deployment = running(deck, old.id)
     old.archived = True
     deck.finish(deployment)
-    deck.until(
-        lambda: [c for c in deck.cards(deployment) if c.channel == OPS], "the card in its new place"
-    )
-    (card,) = [c for c in deck.cards(deployment) if c.channel == OPS]
-    assert "succeeded" in card.text
+
+    def moved() -> list[Message]:
+        return [c for c in deck.cards(deployment) if c.channel == OPS and "succeeded" in c.text]
+
+    deck.until(moved, "the card in its new place")
+    (card,) = moved()
     assert f"<#{old.id}> cannot be reached" in str(card.blocks)
 
 

@@ -117,13 +117,15 @@ def test_a_bot_that_is_stopped_while_slack_is_away_stops(
     place.workspace.go_down(Outage.UNAVAILABLE)
     bot = Bot(configuration, front=True)
     starting = Thread(target=bot.start)
-    starting.start()
-    bot.stopping.set()
-    starting.join(timeout=60)
-    assert not starting.is_alive()
-    assert bot.server is None
-    bot.close()
-    place.workspace.come_back()
+    try:
+        starting.start()
+        bot.stopping.set()
+        starting.join(timeout=60)
+        assert not starting.is_alive()
+        assert bot._not_ready() == ("The bot is starting.",)
+    finally:
+        bot.close()
+        place.workspace.come_back()
 
 
 def test_pauses_double_with_jitter_up_to_half_a_minute() -> None:
