@@ -7,6 +7,7 @@ S1), and two clicks of a person have two.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,9 +56,13 @@ def by_click(body: Mapping[str, Any]) -> Asked:
 
 
 def by_view(body: Mapping[str, Any], channel: str) -> Asked:
-    """A modal that was submitted; ``channel`` is where it was opened from."""
+    """A modal that was submitted; ``channel`` is where it was opened from.
+
+    A form that was turned away and mended is the same view: what was filled in tells them apart.
+    """
     user, view = body["user"], body["view"]
-    key = _key("view", str(user["id"]), str(view["id"]), str(view.get("hash") or ""))
+    filled = json.dumps((view.get("state") or {}).get("values"), sort_keys=True)
+    key = _key("view", str(user["id"]), str(view["id"]), str(view.get("hash") or ""), filled)
     place = Place(user=str(user["id"]), channel=channel)
     return Asked(key, place, str(user.get("team_id") or ""), str(body.get("trigger_id") or ""))
 
