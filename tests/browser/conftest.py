@@ -55,6 +55,8 @@ def take(browser: Browser, demo: Demo) -> Iterator[Take]:
     def take_one(size: tuple[int, int] = WIDE, **how: object) -> Seat:
         seat = Seat.take(browser, demo.address, size, **how)
         taken.append(seat)
+        # The test before may have killed the bot, and mending only begins its start.
+        seat.sees(seat.lever("bot")).to_contain_text("It runs.")
         return seat
 
     yield take_one

@@ -47,7 +47,10 @@ class Seat:
         dialog.dismiss()
 
     def leave(self) -> None:
-        """Close the browser."""
+        """Close the form that may be open, which belongs to the person, and the browser."""
+        if self.modal.count():
+            self.page.keyboard.press("Escape")
+            self.sees(self.modal).to_have_count(0)
         self.context.close()
 
     def sees(self, what: Locator) -> Any:
