@@ -9,6 +9,7 @@ from bot.commands.model import Approve, Cancel, Deploy, OpenRollbackForm, ShowDe
 from bot.model.deployment import Target
 from bot.model.errors import AccessDenied, Unreachable
 from bot.model.reply import Accepted, DeployForm, DeploymentList, Refused
+from bot.slack.requests import by_view
 from bot.slack.views.ids import Action, Handle
 from tests.unit.slack.signed import Slack, slack
 
@@ -47,6 +48,16 @@ def test_a_repeated_delivery_has_the_same_request_id_and_a_second_click_another(
     first, again, other = (one.request_id for one in workspace.intake.submissions)
     assert first == again != other
     assert len(first) < 64
+
+
+def test_a_mended_form_is_another_request_than_the_one_that_was_turned_away() -> None:
+    def sent(version: str) -> str:
+        values = {"version": {"version": {"type": "plain_text_input", "value": version}}}
+        view = {"id": "V1", "hash": "1.a", "state": {"values": values}}
+        return by_view({"user": {"id": "U0ALICE"}, "view": view}, "C1").id
+
+    assert sent("v2") == sent("v2")
+    assert sent("v2") != sent("v3")
 
 
 def test_a_mistake_is_refused_privately_and_changes_nothing(workspace: Slack) -> None:
