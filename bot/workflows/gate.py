@@ -79,9 +79,10 @@ class Gate:
             self._line.append(turn)
         while not turn.acquire(timeout=AGAIN):
             if self._closed:
-                # Nobody lets us in any more: what has not begun is left to the next owner, and
-                # this thread ends with the process.
+                # Unless it was let in just before, nobody lets it in any more: what has not begun
+                # is left to the next owner, and this thread ends with the process.
                 turn.acquire()
+                return
             if self._urgent(deployment_id) and self._overtakes(turn):
                 return
 
