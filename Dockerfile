@@ -10,6 +10,9 @@ COPY migrations ./migrations
 RUN uv sync --locked --no-dev --no-editable
 
 FROM python:3.13-slim
+# git and ssh push to manifests repositories.
+RUN apt-get update && apt-get install --yes --no-install-recommends git openssh-client \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /data --create-home quarterdeck
 COPY --from=build /opt/quarterdeck /opt/quarterdeck
 ENV PATH=/opt/quarterdeck/bin:$PATH \
@@ -18,8 +21,9 @@ ENV PATH=/opt/quarterdeck/bin:$PATH \
     HOST=0.0.0.0 \
     PORT=3000 \
     DATABASE_URL=sqlite:////data/quarterdeck.db \
+    QUARTERDECK_CACHE=/data/cache \
     QUARTERDECK_CATALOG=/etc/quarterdeck/quarterdeck.yaml
-# Run with --read-only: /data is the only place that is written, and only with SQLite.
+# Run with --read-only: /data is the only place that is written: by SQLite, and for clones.
 USER 10001
 VOLUME /data
 EXPOSE 3000

@@ -52,10 +52,12 @@ def all_findings(configuration: Configuration, outside: Outside) -> Iterator[Fin
     """Slack, the database, AWS, then every target of the catalog."""
     yield from guarded("Slack", lambda: examine_slack(outside.slack))
     yield from guarded("database", lambda: [database(configuration)])
-    places = {(spec.ecs.region, spec.ecs.role) for spec in configuration.catalog.current().targets}
+    targets = configuration.catalog.current().targets
+    on_ecs = [spec.ecs_place for spec in targets if spec.ecs_place is not None]
+    places = {(place.region, place.role) for place in on_ecs}
     for region, role in sorted(places, key=str):
         yield from guarded(f"AWS {region}", lambda at=(region, role): [identity(outside, *at)])  # type: ignore[misc]
-    for spec in configuration.catalog.current().targets:
+    for spec in targets:
         yield from guarded(str(spec.key), lambda spec=spec: outside.rollouts.examine(spec))  # type: ignore[misc]
 
 

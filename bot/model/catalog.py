@@ -9,45 +9,32 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+from pydantic import BeforeValidator, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from bot.model.deployment import Target
+from bot.model.errors import Misconfigured
 from bot.model.moments import CronExpression, Duration, Lasting, Moment, TimeZone, instant
-
-#: What each pattern of the file means, in words: a pattern explains nothing to a person.
-MEANING: dict[str, str] = {
-    (NAME := r"^[a-z][a-z0-9-]{0,39}$"): "a name of lower case letters, digits and dashes",
-    (USER := r"^[UW][A-Z0-9]{2,20}$"): "a Slack user id, such as U024BE7LH",
-    (GROUP := r"^S[A-Z0-9]{2,20}$"): "a Slack user group id, such as S0614TZR7",
-    (CHANNEL := r"^[CDG][A-Z0-9]{2,20}$"): "a Slack channel id, such as C024BE91L",
-    (ACCOUNT := r"^[0-9]{12}$"): 'an AWS account id: twelve digits, such as "123456789012"',
-    (REGION := r"^[a-z]{2}(-[a-z]+)+-[0-9]$"): "an AWS region, such as eu-central-1",
-    (ROLE := r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"): (
-        "the ARN of an IAM role, such as arn:aws:iam::123456789012:role/quarterdeck"
-    ),
-    (SOURCE := r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$"): "a source repository as owner/name",
-}
-
-Name = Annotated[str, Field(pattern=NAME, description=MEANING[NAME])]
-UserId = Annotated[str, Field(pattern=USER, description=MEANING[USER])]
-GroupId = Annotated[str, Field(pattern=GROUP, description=MEANING[GROUP])]
-ChannelId = Annotated[str, Field(pattern=CHANNEL, description=MEANING[CHANNEL])]
-Region = Annotated[str, Field(pattern=REGION, description=MEANING[REGION])]
-RoleArn = Annotated[str, Field(pattern=ROLE)]
+from bot.model.part import (
+    ACCOUNT,
+    MEANING,
+    SOURCE,
+    ChannelId,
+    GroupId,
+    Name,
+    Part,
+    Region,
+    RoleArn,
+    UserId,
+)
+from bot.model.places import ArgoCdApplication, EcsService, KubernetesDeployment
 
 
 def _number(value: object) -> object:
     # The file's reader hands scalars over as written, so that 012345678901 keeps its zero.
     return int(value) if isinstance(value, str) and value in {"1", "2", "3"} else value
-
-
-class Part(BaseModel):
-    """What every part of the file shares: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class People(Part):
@@ -145,6 +132,10 @@ class Policy(Part):
     hold_after_rollback: Duration = Field(
         default=timedelta(hours=24), description="how long a target stays locked after a rollback"
     )
+    zero_downtime: Literal["off", "warn", "require"] = Field(
+        default="warn",
+        description="what a workload is met with that cannot be rolled without downtime",
+    )
 
 
 class Ecr(Part):
@@ -175,18 +166,16 @@ class Environment(Part):
     aliases: tuple[Name, ...] = Field(default=(), description="other names people may type")
 
 
-class EcsService(Part):
-    """The ECS service and the container in it whose image is ours to change."""
+Place = TypeVar("Place", EcsService, ArgoCdApplication, KubernetesDeployment)
+Provider = Literal["ecs", "argocd", "kubernetes"]
+PROVIDERS: tuple[Provider, ...] = get_args(Provider)
 
-    region: Region
-    cluster: str = Field(min_length=1, max_length=255, description="the ECS cluster's name")
-    service: str = Field(min_length=1, max_length=255, description="the ECS service's name")
-    container: str = Field(
-        min_length=1, max_length=255, description="the container in the task definition"
-    )
-    role: RoleArn | None = Field(
-        default=None, description="the IAM role assumed here, by its ARN; without it our own"
-    )
+
+def _filled(value: object) -> object:
+    # A part that is left out is fine; one that is written down and empty is a slip.
+    if value is None:
+        raise PydanticCustomError("model_type", "it should be a mapping")
+    return value
 
 
 class TargetSpec(Part):
@@ -194,8 +183,22 @@ class TargetSpec(Part):
 
     service: Name = Field(description="one of the services above")
     environment: Name = Field(description="one of the environments above")
-    provider: Literal["ecs"] = Field(default="ecs", description="what rolls it")
-    ecs: EcsService
+    provider: Provider = Field(
+        default="ecs", description="what rolls it; the part that is given below says it too"
+    )
+    ecs_place: Annotated[EcsService | None, BeforeValidator(_filled)] = Field(
+        default=None, alias="ecs", description="the ECS service that is rolled"
+    )
+    argocd_place: Annotated[ArgoCdApplication | None, BeforeValidator(_filled)] = Field(
+        default=None,
+        alias="argocd",
+        description="the Argo CD Application whose image is changed in git",
+    )
+    kubernetes_place: Annotated[KubernetesDeployment | None, BeforeValidator(_filled)] = Field(
+        default=None,
+        alias="kubernetes",
+        description="the Kubernetes Deployment whose image is patched, without git",
+    )
     policy: Name | None = Field(
         default=None, description="one of the policies, in place of the environment's"
     )
@@ -205,10 +208,53 @@ class TargetSpec(Part):
         description="after this time a rollout that has not settled is TIMED OUT",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _provider_given(cls, data: Any) -> Any:
+        """The part that is given says what rolls it, where ``provider`` does not."""
+        given = [name for name in PROVIDERS if isinstance(data, dict) and data.get(name)]
+        if not given:
+            return data
+        filled = {key: value for key, value in data.items() if key not in PROVIDERS or key in given}
+        return {"provider": given[0], **filled}
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        given = [name for name in PROVIDERS if getattr(self, f"{name}_place") is not None]
+        if given != [self.provider]:
+            found = " and ".join(f'"{name}"' for name in given) or "no place"
+            raise PydanticCustomError(
+                "one_place",
+                'a target rolled by "{provider}" names its place under "{provider}", and {found} '
+                "is given",
+                {"provider": self.provider, "found": found},
+            )
+        return self
+
     @property
     def key(self) -> Target:
         """The target as commands, locks and the audit trail name it."""
         return Target(self.service, self.environment)
+
+    @property
+    def ecs(self) -> EcsService:
+        """Its place on ECS. Raises ``Misconfigured`` where another provider rolls it."""
+        return self._place(self.ecs_place)
+
+    @property
+    def argocd(self) -> ArgoCdApplication:
+        """Its place under Argo CD. Raises ``Misconfigured`` where another provider rolls it."""
+        return self._place(self.argocd_place)
+
+    @property
+    def kubernetes(self) -> KubernetesDeployment:
+        """Its place in a cluster. Raises ``Misconfigured`` where another provider rolls it."""
+        return self._place(self.kubernetes_place)
+
+    def _place(self, place: Place | None) -> Place:
+        if place is None:
+            raise Misconfigured(f"{self.key} is rolled by {self.provider} by now.")
+        return place
 
 
 class Catalog(Part):

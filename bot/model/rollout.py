@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from typing_extensions import override
 
-from bot.model.deployment import Image, Progress
+from bot.model.deployment import SYSTEM, Image, Person, Progress
 from bot.model.errors import QuarterdeckError
 
 
@@ -19,6 +19,9 @@ class Live:
 
     ``steady`` is false while any rollout is under way there, ours or somebody else's. ``image``
     is ``None`` where the container's image is not pinned to a digest and none can be read back.
+    ``drift`` says how what runs differs from what it was told to run, where there are two places
+    to look at (git and the cluster). ``downtime`` is what keeps a rollout from being free of
+    downtime, each a clause for people; nothing where a rollout sets it right by itself.
     """
 
     revision: str
@@ -27,6 +30,8 @@ class Live:
     running: int
     steady: bool
     rollout: str = ""
+    drift: str = ""
+    downtime: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +39,17 @@ class Order:
     """What one rollout is to achieve. ``deployment_id`` tags everything made for it.
 
     ``revision`` is set when an existing revision is to run again (a rollback); otherwise
-    ``prepare`` makes one from ``base`` (the revision that ran when the order was given).
+    ``prepare`` makes one from ``base`` (the revision that ran when the order was given). Who asked,
+    who approved and why are for the provider's own record of it.
     """
 
     deployment_id: str
     image: Image
     base: str
     revision: str | None = None
+    requester: Person = SYSTEM
+    approvers: tuple[Person, ...] = ()
+    reason: str = ""
 
 
 class Told(StrEnum):

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +21,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -131,12 +132,53 @@ class Settings(DatabaseSetting):
         le=300,
         description="how long a replica may be silent before another one takes over its work",
     )
+    git_token: Secret | None = Field(
+        default=None, description="pushes to manifests repositories over HTTPS"
+    )
+    git_ssh_key: Path | None = Field(
+        default=None, description="the file of the deploy key that pushes over SSH"
+    )
+    git_ssh_known_hosts: Path | None = Field(
+        default=None, description="the file of the host keys to trust; without it the user's own"
+    )
+    git_signing_key: Path | None = Field(
+        default=None, description="the file of an SSH key with which commits are signed"
+    )
+    git_committer: Annotated[str, BeforeValidator(_stripped)] = Field(
+        default="Quarterdeck <quarterdeck@users.noreply.github.com>",
+        pattern=r"^[^<>\n]+ <[^<>\s]+@[^<>\s]+>$",
+        description="as whom the bot commits; the author is whoever asked",
+    )
+    quarterdeck_cache: Path = Field(
+        default=Path(".quarterdeck-cache"),
+        description="the folder for clones of manifests repositories; it may be lost",
+    )
+    github_token: Secret | None = Field(
+        default=None, description="opens pull requests; without it GIT_TOKEN does"
+    )
+    github_app_id: Annotated[str | None, BeforeValidator(_stripped)] = Field(
+        default=None, description="the GitHub App in whose name is pushed, in place of GIT_TOKEN"
+    )
+    github_app_private_key: Path | None = Field(
+        default=None, description="the file of that App's private key"
+    )
+    github_api_url: Annotated[str, BeforeValidator(_stripped), AfterValidator(_api_url)] = Field(
+        default="https://api.github.com/", description="GitHub's API, or that of an own GitHub"
+    )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = (
         Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
     )
     quarterdeck_log_format: Annotated[Literal["json", "console"], BeforeValidator(_lower)] = Field(
         default="json", description="json for machines, console for people"
     )
+
+    @model_validator(mode="after")
+    def _whole_app(self) -> Self:
+        if (self.github_app_id is None) is not (self.github_app_private_key is None):
+            raise PydanticCustomError(
+                "half_app", "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY are needed together"
+            )
+        return self
 
     @property
     def socket_mode(self) -> bool:
@@ -167,6 +209,9 @@ _WHAT_TO_DO = {
     ),
     "port": "A port is a number from 1 to 65535, or 0 for any that is free.",
     "quarterdeck_lease_seconds": "It is a number of seconds from 5 to 300; leave it out for 15.",
+    "git_committer": "Write it like Quarterdeck <quarterdeck@example.com>.",
+    "github_app_private_key": "Set both, or neither for GIT_TOKEN.",
+    "github_api_url": "Leave it out for github.com, or write it like https://git.example/api/v3/.",
     "log_level": "It is one of DEBUG, INFO, WARNING, ERROR.",
     "quarterdeck_log_format": "It is json or console.",
 }
@@ -202,7 +247,7 @@ def read_catalog_path(env_file: Path | None) -> tuple[Path | None, list[Problem]
 
 def _explained(error: ValidationError) -> Iterator[Problem]:
     for details in error.errors(include_url=False, include_input=False, include_context=False):
-        field = str(details["loc"][0])
+        field = str(next(iter(details["loc"]), "github_app_private_key"))
         message = _MESSAGES.get(details["type"], details["msg"])
         suggestion = _misspelt(field) if details["type"] == "missing" else ""
         yield Problem("", 0, 0, field.upper(), message, suggestion or _WHAT_TO_DO.get(field, ""))
@@ -214,6 +259,7 @@ _MESSAGES = {
     "int_parsing": "it is not a number",
     "greater_than_equal": "it is too small",
     "less_than_equal": "it is too large",
+    "string_pattern_mismatch": "it is not in the form that is needed",
 }
 
 

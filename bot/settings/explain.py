@@ -12,8 +12,9 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails
 from typing_extensions import override
 
-from bot.model.catalog import MEANING, Catalog
+from bot.model.catalog import Catalog
 from bot.model.moments import format_duration, time_zones
+from bot.model.part import MEANING
 from bot.settings.document import Document, Where
 from bot.settings.problems import Problem, did_you_mean, quoted
 

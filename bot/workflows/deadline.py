@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.model.catalog import TargetSpec
-from bot.model.deployment import Deployment, Kind, Status
+from bot.model.deployment import Ballot, Deployment, Kind, Status, Vote
 from bot.model.errors import Misconfigured, QuarterdeckError
 from bot.model.rollout import Order, Told, Watched
 from bot.workflows.ending import STATUS_OF, Ending
@@ -106,7 +107,7 @@ def target_of(parts: Parts, deployment: Deployment) -> TargetSpec:
     return spec
 
 
-def order_of(deployment: Deployment) -> Order:
+def order_of(deployment: Deployment, votes: Sequence[Vote] = ()) -> Order:
     """What the provider is asked to do for a deployment. A rollback names an old revision."""
     rollback = deployment.kind is Kind.ROLLBACK
     return Order(
@@ -114,4 +115,7 @@ def order_of(deployment: Deployment) -> Order:
         deployment.image,
         base=deployment.previous_revision or "",
         revision=deployment.revision if rollback else None,
+        requester=deployment.requester,
+        approvers=tuple(vote.person for vote in votes if vote.ballot is Ballot.APPROVE),
+        reason=deployment.reason,
     )

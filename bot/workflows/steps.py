@@ -201,9 +201,11 @@ class Steps:
                 self._end_after_read_back(deployment, back.told, back.explanation)
                 return 0.0
         spec = target_of(self._parts, deployment)
+        with self._parts.store.read() as tx:
+            order = order_of(deployment, tx.votes.on(deployment.id))
         if not self._intend(deployment):
             return 0.0
-        handle = self._parts.rollouts.start(spec, order_of(deployment), deployment.revision)
+        handle = self._parts.rollouts.start(spec, order, deployment.revision)
         self._told(deployment, handle, "")
         return 0.0
 

@@ -11,9 +11,10 @@ from typing import Protocol
 import pytest
 from typing_extensions import override
 
-from bot.model.catalog import Ecr, EcsService, TargetSpec
+from bot.model.catalog import Ecr, TargetSpec
 from bot.model.deployment import Image
 from bot.model.errors import QuarterdeckError, Throttled, Unknown
+from bot.model.places import EcsService
 from bot.model.ports import Registry, Rollouts
 from bot.playground.aws import World
 from bot.providers.aws_session import AwsClients

@@ -18,7 +18,6 @@ from bot.intake.front_door import Intake
 from bot.model.catalog import (
     Catalog,
     Ecr,
-    EcsService,
     Environment,
     People,
     Policy,
@@ -26,6 +25,7 @@ from bot.model.catalog import (
     TargetSpec,
 )
 from bot.model.deployment import AuditRow, Deployment, Image, Person, Release, Requester, Target
+from bot.model.places import EcsService
 from bot.model.reply import Accepted, Reply
 from bot.store.database import Database
 from bot.store.engine import engine_client

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bot.model.catalog import EcsService, TargetSpec
+from bot.model.catalog import TargetSpec
 from bot.model.errors import AccessDenied, Misconfigured, QuarterdeckError
+from bot.model.places import EcsService
 from bot.model.rollout import Finding, Grade
 from bot.providers.ecs.reads import EcsReads, Found, account_of
 from bot.providers.ecs.task_definition import TaskDefinition, short

@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
-from bot.model.catalog import EcsService
 from bot.model.errors import AccessDenied, Terminal, Transient
+from bot.model.places import EcsService
 from bot.providers.aws_faults import Unsupported
 from bot.providers.ecs.reads import DEPLOYMENTS_PER_CALL, Account, EcsReads, account_of
 from bot.providers.ecs.views import ServiceDeploymentView, service_deployment_view

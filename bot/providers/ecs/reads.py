@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bot.model.catalog import EcsService
 from bot.model.errors import Misconfigured, Terminal
+from bot.model.places import EcsService
 from bot.providers.aws_faults import asking
 from bot.providers.aws_session import AwsClients
 from bot.providers.ecs import task_definition

@@ -14,9 +14,10 @@ from typing import Any
 
 from typing_extensions import override
 
-from bot.model.catalog import EcsService, TargetSpec
+from bot.model.catalog import TargetSpec
 from bot.model.deployment import Image
 from bot.model.errors import Misconfigured, Terminal
+from bot.model.places import EcsService
 from bot.model.ports import Rollouts
 from bot.model.rollout import Finding, Live, Looks, Order, Plan, ReadBack, Told, Watched
 from bot.providers.aws_faults import asking

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
-from bot.model.catalog import EcsService
 from bot.model.errors import QuarterdeckError, Transient
+from bot.model.places import EcsService
 from bot.providers.ecs.reads import SERVICES_PER_CALL, Account, Found, account_of, unknown_service
 
 #: Seconds after which whoever waits starts a call beside others, and how many there may be.

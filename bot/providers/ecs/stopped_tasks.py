@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.model.catalog import EcsService
 from bot.model.errors import QuarterdeckError
+from bot.model.places import EcsService
 from bot.providers.ecs.reads import EcsReads
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from bot.model.catalog import Catalog, FreezeWindow, Policy, TargetSpec, UserId
+from bot.model.catalog import Catalog, FreezeWindow, Policy, TargetSpec
 from bot.model.deployment import Target
 from bot.model.moments import format_duration, instant, parse_duration
+from bot.model.part import UserId
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,13 @@ from slack_sdk.signature import SignatureVerifier
 from bot.model.catalog import (
     Catalog,
     Ecr,
-    EcsService,
     Environment,
     People,
     Policy,
     Service,
     TargetSpec,
 )
+from bot.model.places import EcsService
 from bot.slack.app import make_app
 from bot.slack.edge import Edge, SlackSettings
 from bot.slack.execution import Bench

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.model.catalog import EcsService, TargetSpec
+from bot.model.catalog import TargetSpec
 from bot.model.deployment import Image
 from bot.model.errors import (
     AccessDenied,
@@ -18,6 +18,7 @@ from bot.model.errors import (
     Unknown,
     Unreachable,
 )
+from bot.model.places import EcsService
 from bot.model.rollout import End, Grade, Observation, Order, Told, Watched
 from bot.providers.ecs.rollouts import EcsRollouts, safe_configuration
 from bot.providers.ecs.task_definition import DEPLOYMENT_TAG, DIGEST_TAG

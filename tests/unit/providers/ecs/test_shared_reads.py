@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from bot.model.catalog import EcsService
 from bot.model.errors import AccessDenied, Misconfigured, QuarterdeckError, Throttled
+from bot.model.places import EcsService
 from bot.providers.ecs.reads import Account, Found
 from bot.providers.ecs.shared_reads import SharedReads
 from bot.providers.ecs.views import ServiceView

@@ -1,0 +1,1 @@
+"""Rollouts through git, which Argo CD brings to a cluster."""
