@@ -98,14 +98,16 @@ class Watched:
 class Observation:
     """What one look at a rollout showed. ``end`` is ``None`` while it goes on.
 
-    ``explanation`` is the provider's own reason. ``events`` are its newest messages and
-    stopped-task reasons, oldest first, each a single line, for the thread.
+    ``explanation`` is the provider's own reason; ``reason_code`` names an end more closely than its
+    state does (DEGRADED, SYNC_FAILED), where the provider tells such ends apart. ``events`` are its
+    newest messages and stopped-task reasons, oldest first, each a single line, for the thread.
     """
 
     progress: Progress
     end: End | None = None
     explanation: str = ""
     events: tuple[str, ...] = ()
+    reason_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

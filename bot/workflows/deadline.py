@@ -68,7 +68,7 @@ class Deadline:
         if seen is None:
             return self._unknown(deployment, "its state cannot be read.")
         if seen.end is not None:
-            return Ending(STATUS_OF[seen.end], seen.explanation)
+            return Ending(STATUS_OF[seen.end], seen.explanation, seen.reason_code)
         if deployment.handle is None:
             return self._unknown(deployment, "it is not known whether the provider was told.")
         said = (

@@ -156,7 +156,8 @@ class Observer(Patrol):
             if seen.end is not None:
                 current = tx.deployments.get(before.id)
                 if current is not None and current.owner == self._parts.replica:
-                    settle(tx, current, Ending(STATUS_OF[seen.end], seen.explanation), now)
+                    ending = Ending(STATUS_OF[seen.end], seen.explanation, seen.reason_code)
+                    settle(tx, current, ending, now)
         self._shown[before.id].update(news)
         return True
 
