@@ -45,7 +45,7 @@ from bot.playground.aws.records import (
 from bot.playground.aws.rollout import Scheduler
 from bot.playground.aws.server import Server
 from bot.playground.aws.tasks import Pulled, TaskLife, Timings
-from bot.playground.aws.timeline import Clock, Timeline
+from bot.playground.timeline import Clock, Timeline
 
 # Importing an API module enters its operations in the table.
 APIS = (
