@@ -85,6 +85,7 @@ def rolled_back(seat: Seat) -> None:
     seat.sees(seat.modal).to_have_count(0)
     seat.shows("backend-production-2", "succeeded")
     seat.runs("backend", "production", "v1.4.0")
+    seat.sees(seat.card(CARD).get_by_role("button", name="Roll back")).to_have_count(0)
 
 
 def audited(seat: Seat) -> None:
