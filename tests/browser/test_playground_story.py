@@ -64,6 +64,7 @@ def approved(seat: Seat) -> None:
 def rolled(seat: Seat) -> None:
     """The new tasks wait for their image while time stands still, then take over."""
     picture = seat.service("backend", "production")
+    seat.sees(picture).to_be_in_viewport()
     seat.sees(picture.locator(".w-release")).to_have_count(2)
     seat.sees(picture.locator(".w-task.w-new").first).to_be_visible()
     seat.sees(picture.locator(".w-task.w-old.w-healthy").first).to_be_visible()
