@@ -34,6 +34,9 @@ def asked(seat: Seat) -> None:
     field.press("Enter")
     seat.shows(CARD, "waiting for approval")
     seat.sees(field).to_have_value("")
+    # Messages and cards tell the time in the same way.
+    clock = seat.card(CARD).locator(".by time")
+    seat.sees(clock).to_have_text(re.compile(r"^\d\d:\d\d$"))
 
 
 def refused(seat: Seat) -> None:

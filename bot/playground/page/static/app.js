@@ -97,7 +97,7 @@ function scrollToEnd(container, frames) {
 function showTime(time) {
   const at = new Date(Number(time.dataset.at) * 1000);
   time.dateTime = at.toISOString();
-  time.textContent = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  time.textContent = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   time.title = at.toLocaleString();
 }
 
