@@ -104,6 +104,25 @@ def test_home_shows_what_waits_for_its_reader(seat: Seat) -> None:
     seat.sees(seat.page.locator("#head h1")).to_contain_text("deploys")
 
 
+def test_escape_turns_a_question_away_and_leaves_the_thread_open(seat: Seat) -> None:
+    seat.go("incidents")
+    seat.say("/deploy backend production v1.4.0")
+    card = seat.log.locator(".message:not(.private)").last
+    seat.sees(card).to_contain_text("waiting for approval")
+    card.hover()
+    seat.press(card, "Reply in thread")
+    thread = seat.page.locator("#side-thread")
+    seat.press(thread, "Cancel")
+    seat.sees(seat.dialog).to_be_visible()
+    seat.page.keyboard.press("Escape")
+    seat.sees(seat.dialog).to_be_hidden()
+    seat.page.locator("#answer-text").fill("Not yet.")
+    seat.page.locator("#answer-text").press("Enter")
+    seat.sees(thread.locator(".message", has_text="Not yet.")).to_be_visible()
+    seat.page.keyboard.press("Escape")
+    seat.sees(thread).to_be_hidden()
+
+
 def to(seat: Seat, selector: str) -> None:
     """Press Tab until that has the focus."""
     for _ in range(120):

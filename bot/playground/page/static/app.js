@@ -383,13 +383,15 @@ document.addEventListener("mousedown", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
+  // What is asked in a dialog is turned away by the dialog itself, and by nothing behind it.
+  if ($("#confirm").open) return;
   if (event.key === "Escape") {
     const modal = $("#overlay .modal");
-    if (modal && !$("#confirm").open) act("close", { view: modal.dataset.view });
+    if (modal) act("close", { view: modal.dataset.view });
     else if (!hints.hidden) hints.hidden = true;
     else if (place.thread) openThread("");
   }
-  if (event.key === "Tab" && $("#overlay .modal") && !$("#confirm").open) keepInside(event, $("#overlay .modal"));
+  if (event.key === "Tab" && $("#overlay .modal")) keepInside(event, $("#overlay .modal"));
 });
 
 function keepInside(event, modal) {
