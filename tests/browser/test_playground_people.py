@@ -207,3 +207,14 @@ def test_a_narrow_screen_has_all_parts_and_no_sideways_scroll(take: Take) -> Non
     seat.say("/deploy")
     seat.sees(seat.modal.get_by_label("Services")).to_be_visible()
     fits(seat)
+
+
+def test_on_a_narrow_screen_a_lever_says_what_it_did(take: Take) -> None:
+    seat = take(NARROW, has_touch=True)
+    note = seat.page.locator("#note")
+    seat.press(seat.page.locator("#dock"), "World")
+    seat.pull("lag", "Lag reads")
+    seat.sees(note).to_contain_text("Reads of ECS show what was true")
+    seat.sees(note).to_be_in_viewport(ratio=1)
+    seat.sees(seat.log).to_be_hidden()
+    fits(seat)
