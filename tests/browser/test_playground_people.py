@@ -27,6 +27,19 @@ CUT = """() => [...document.querySelectorAll('button, input, select, textarea, a
   })
   .map((each) => each.outerHTML.slice(0, 80))"""
 
+#: Lists of which one option or another has no room, by their names.
+SHORT = """() => [...document.querySelectorAll('#who, #levers select')]
+  .filter((each) => each.checkVisibility())
+  .filter((each) => {
+    const free = each.cloneNode(true);
+    Object.assign(free.style, { width: 'max-content', position: 'absolute' });
+    each.after(free);
+    const wanted = free.offsetWidth;
+    free.remove();
+    return wanted > each.offsetWidth;
+  })
+  .map((each) => each.id || each.name)"""
+
 
 def test_what_one_is_told_in_private_nobody_else_sees(seat: Seat) -> None:
     seat.say("/deploy whoami")
@@ -174,9 +187,17 @@ def test_the_keyboard_stays_in_a_form_and_comes_back(seat: Seat) -> None:
 
 
 def fits(seat: Seat) -> None:
-    """Nothing scrolls sideways, and no control is cut."""
+    """Nothing scrolls sideways, and no control is cut, nor what is chosen in it."""
     assert seat.page.evaluate(SIDEWAYS) == []
     assert seat.page.evaluate(CUT) == []
+    assert seat.page.evaluate(SHORT) == []
+
+
+@pytest.mark.parametrize("width", [1400, 1180, 941])
+def test_a_wide_screen_cuts_nothing(take: Take, width: int) -> None:
+    seat = take((width, 800))
+    seat.sees(seat.page.locator("#levers select").first).to_be_visible()
+    fits(seat)
 
 
 def test_a_narrow_screen_has_all_parts_and_no_sideways_scroll(take: Take) -> None:
