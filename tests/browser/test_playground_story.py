@@ -26,6 +26,7 @@ def test_from_the_first_keystroke_to_the_audit(seat: Seat) -> None:
 def asked(seat: Seat) -> None:
     """A command is completed while it is typed, and its card appears."""
     field = seat.page.locator("#text")
+    seat.sees(seat.log).to_contain_text("Type /deploy backend production v1.5.0")
     field.press_sequentially("/depl")
     seat.sees(seat.page.locator("#hints li").first).to_contain_text("/deploy <service>")
     field.press("Tab")
