@@ -118,7 +118,8 @@ def _kill() -> Button:
 def _database(now: Pulled) -> Panel:
     if now.database:
         back = Button("bring-database-back", "Bring back")
-        return Panel("lever-database", "Database", "Nothing can be recorded.", [back], pulled=True)
+        state = "Nothing can be recorded. Reads go on."
+        return Panel("lever-database", "Database", state, [back], pulled=True)
     lose = Button("lose-database", "Lose it", danger=True)
     return Panel("lever-database", "Database", "It takes what is recorded.", [lose])
 
