@@ -91,7 +91,13 @@ function apply(container, change) {
 // Messages get their true height when they come into sight, so the end moves on for some frames.
 function scrollToEnd(container, frames) {
   container.scrollTop = container.scrollHeight;
-  if (frames) requestAnimationFrame(() => scrollToEnd(container, frames - 1));
+  const left = container.scrollTop;
+  if (frames)
+    requestAnimationFrame(() => {
+      // Who scrolls up meanwhile is not pulled back; what only became lower is still at its end.
+      const away = container.scrollHeight - container.scrollTop - container.clientHeight;
+      if (container.scrollTop >= left || away < 2) scrollToEnd(container, frames - 1);
+    });
 }
 
 function showTime(time) {
