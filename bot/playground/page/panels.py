@@ -18,7 +18,7 @@ BEHAVIOURS: Final = {
     Behaviour.CRASHING: "crashing",
     Behaviour.SLOW: "slow to start",
     Behaviour.UNHEALTHY: "never healthy",
-    Behaviour.UNPULLABLE: "impossible to pull",
+    Behaviour.UNPULLABLE: "unpullable",
 }
 #: How fast ECS goes, and how that is called. The demo's own time is the second.
 PACES: Final = {"1": "x1, as in AWS", "20": "x20", "60": "x60", "0": "standstill"}
