@@ -114,9 +114,15 @@ class FakeRollouts(Rollouts):
             self._begin(service, service.completed)
             self.finish(target)
 
-    def break_down(self, target: Target, reason: str = "The deployment failed.") -> None:
+    def break_down(
+        self, target: Target, reason: str = "The deployment failed.", code: str = ""
+    ) -> None:
         """The rollout under way fails and stays."""
-        self._end(target, End.FAILED, reason, Progress(self._services[target].desired, failed=3))
+        with self._lock:
+            desired = self._services[target].desired
+            self._end(target, End.FAILED, reason, Progress(desired, failed=3))
+            now = self._services[target].current
+            now.observation = replace(now.observation, reason_code=code)
 
     def lose(self, target: Target, reason: str = "No trace of the deployment is left.") -> None:
         """It can no longer be told what became of it."""
@@ -142,11 +148,13 @@ class FakeRollouts(Rollouts):
             now = self._services[target].current
             now.observation = replace(now.observation, end=None)
 
-    def show(self, target: Target, progress: Progress, *events: str) -> None:
-        """What the next looks at the rollout under way see."""
+    def show(self, target: Target, progress: Progress, *events: str, waits: str = "") -> None:
+        """What the next looks at the rollout under way see; ``waits`` is what holds it up."""
         with self._lock:
             now = self._services[target].current
-            now.observation = replace(now.observation, progress=progress, events=events)
+            now.observation = replace(
+                now.observation, progress=progress, events=events, explanation=waits
+            )
 
     def deregister(self, revision: str) -> None:
         """The revision can no longer be run."""
@@ -230,6 +238,7 @@ class FakeRollouts(Rollouts):
     def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Looks:
         with self._lock:
             self.calls.append(("observe", str(len(watched))))
+            self.meanwhile.pop("observe", lambda: None)()
             self._raise("observe", after=False)
             looks = {
                 each.deployment_id: look
