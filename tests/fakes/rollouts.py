@@ -4,7 +4,7 @@
 ``lose`` end a rollout in each way there is; ``break_next`` makes a call fail before or after it
 took effect; what ``meanwhile`` holds for a verb happens once, as its next call comes in. ``told``
 lists every revision the provider was told to roll to. ``blind`` says why targets cannot be
-observed.
+observed; ``drift`` and ``downtime`` are what ``live`` tells of targets.
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ class FakeRollouts(Rollouts):
         self.calls: list[tuple[str, str]] = []
         self.meanwhile: dict[str, Callable[[], object]] = {}
         self.blind: dict[Target, QuarterdeckError] = {}
+        self.drift: dict[Target, str] = {}
+        self.downtime: dict[Target, tuple[str, ...]] = {}
         self.findings: dict[Target, tuple[Finding, ...]] = {}
         self._clock = clock
         self._lock = RLock()
@@ -180,6 +182,8 @@ class FakeRollouts(Rollouts):
                 running=service.desired,
                 steady=now.observation.end is not None,
                 rollout=now.handle,
+                drift=self.drift.get(spec.key, ""),
+                downtime=self.downtime.get(spec.key, ()),
             )
 
     @override
