@@ -62,6 +62,10 @@ class Objects:
         """The moment as objects show it: RFC 3339, whole seconds."""
         return rfc3339(self._stamp())
 
+    def before(self, seconds: float) -> str:
+        """A moment that long ago, as objects show it."""
+        return rfc3339(self._stamp() - seconds)
+
     def word(self, what: str, length: int = 5) -> str:
         """A suffix as in a pod's name."""
         source = self._minter.source(what)

@@ -17,7 +17,7 @@ READS = ("get", "list", "watch")
 WRITES = ("create", "update", "patch", "delete")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # there is one of each: keys are hashed often
 class Resource:
     """One kind of object and its address.
 

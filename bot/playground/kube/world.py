@@ -15,6 +15,7 @@ from bot.playground.aws.records import Minter
 from bot.playground.kube import kubeconfig
 from bot.playground.kube.access import DEFAULT_USER, Access
 from bot.playground.kube.api import Api
+from bot.playground.kube.argocd.installation import ArgoCd
 from bot.playground.kube.blueprints import DeploymentOptions, deployment_of
 from bot.playground.kube.calls import CALLS_KEPT, Call
 from bot.playground.kube.conditions import condition_of
@@ -66,6 +67,7 @@ class KubeWorld:
         self._api = Api(self.objects, self.access)
         self._controllers = Controllers(self._timeline, self.objects, self._minter)
         self._controllers.pods.images = images
+        self.argocd = ArgoCd(self, self._controllers.applications, self._controllers.sources)
         self._tokens = {each: self._minter.word(f"token/{each}") for each in contexts}
         for token in self._tokens.values():
             self.access.admit(token, DEFAULT_USER)
@@ -208,6 +210,12 @@ class KubeWorld:
             self.clock.advance(seconds)
             self._timeline.catch_up()
 
+    def settle(self) -> None:
+        """Bring about at once, as good images would, whatever is on its way."""
+        with self.store.lock:
+            self._timeline.catch_up()
+            self._controllers.settle()
+
     def set_timings(self, **changes: float) -> None:
         """Change how long things take from now on; names are those of ``Timings``."""
         life = self._controllers.pods
@@ -221,7 +229,7 @@ class KubeWorld:
             self.create_namespace(namespace)
             self.objects.create(DEPLOYMENTS, namespace, deployment_of(name, options))
             if options.get("settled", True):
-                self._controllers.settle()
+                self.settle()
             return self.deployment(namespace, name)
 
     def create_namespace(self, name: str) -> None:
@@ -244,6 +252,12 @@ class KubeWorld:
             named = {"name": pod["containers"][0]["name"], "image": image}
             patch = {"spec": {"template": {"spec": {"containers": [named]}}}}
             self.apply(DEPLOYMENTS, namespace, name, patch)
+
+    def pause(
+        self, namespace: str, name: str, resource: Resource = DEPLOYMENTS, *, paused: bool = True
+    ) -> None:
+        """Let somebody pause a Deployment or a Rollout, or with ``paused`` False resume it."""
+        self.apply(resource, namespace, name, {"spec": {"paused": True if paused else None}})
 
     def scale(self, namespace: str, name: str, replicas: int) -> None:
         """Let somebody else change how many pods a Deployment wants."""
