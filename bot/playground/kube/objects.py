@@ -7,7 +7,6 @@ changes outside of ``metadata``, and of ``status`` where that is a subresource).
 
 from __future__ import annotations
 
-import copy
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from bot.playground.kube.resources import (
     SERVICE_ACCOUNTS,
     Json,
     Resource,
+    cloned,
 )
 from bot.playground.kube.store import Key, Store
 
@@ -133,12 +133,13 @@ class Objects:
     def edit(self, key: Key, change: Callable[[Json], None], write: Write = PLAIN) -> Json:
         """Let ``change`` work on a copy and write that back; what controllers do."""
         with self.store.lock:
-            draft = copy.deepcopy(self.get(key))
+            draft = cloned(self.get(key))
             change(draft)
             return self._write(key, self.get(key), draft, write)
 
     def _prepared(self, resource: Resource, namespace: str, body: Json) -> Json:
         _check_type(resource, body)
+        body = cloned(body)
         metadata = dict(body.get("metadata") or {})
         if metadata.get("resourceVersion"):
             text = "resourceVersion should not be set on objects to be created"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import threading
 import time
@@ -25,7 +24,15 @@ from bot.playground.kube.faults import Faults
 from bot.playground.kube.objects import Objects
 from bot.playground.kube.patches import MERGE, STRATEGIC
 from bot.playground.kube.reads import Watch
-from bot.playground.kube.resources import DEPLOYMENTS, EVENTS, NAMESPACES, PODS, Json, Resource
+from bot.playground.kube.resources import (
+    DEPLOYMENTS,
+    EVENTS,
+    NAMESPACES,
+    PODS,
+    Json,
+    Resource,
+    cloned,
+)
 from bot.playground.kube.routing import Place, Request
 from bot.playground.kube.selectors import selection
 from bot.playground.kube.server import Server
@@ -184,7 +191,7 @@ class KubeWorld:
         """A copy of any object as it is now. Raises ``ApiError`` where there is none."""
         with self.store.lock:
             self._timeline.catch_up()
-            return copy.deepcopy(self.objects.get((resource, namespace, name)))
+            return cloned(self.objects.get((resource, namespace, name)))
 
     def pods(self, namespace: str, selector: str = "") -> list[Json]:
         """The pods of a namespace that the label selector means."""
@@ -192,7 +199,7 @@ class KubeWorld:
             self._timeline.catch_up()
             wanted = selection(PODS, selector, "")
             found = [each for each in self.store.all(PODS, namespace) if wanted(each)]
-            return copy.deepcopy(found)
+            return cloned(found)
 
     def events(self, namespace: str, name: str = "") -> list[Json]:
         """The events of a namespace, of everything or of what is called so; oldest first."""

@@ -5,7 +5,6 @@ Follows ``processAppRefreshQueueItem``, ``needRefreshAppStatus`` and ``autoSync`
 
 from __future__ import annotations
 
-import copy
 from enum import IntEnum
 from functools import partial
 
@@ -26,6 +25,7 @@ from bot.playground.kube.resources import (
     REPLICA_SETS,
     ROLLOUTS,
     Json,
+    cloned,
 )
 from bot.playground.kube.store import Change, Key
 from bot.playground.kube.workqueue import Workqueue
@@ -143,7 +143,7 @@ class Applications:
     def _reconcile(self, key: Key, app: Json, level: Level) -> None:
         project = self._objects.store.find(APP_PROJECTS, key[1], app["spec"]["project"])
         errors = spec_errors(app, project)
-        status = copy.deepcopy(app.get("status", {}))
+        status = cloned(app.get("status", {}))
         now = self._objects.now()
         told = [{"type": "InvalidSpecError", "message": each} for each in errors]
         set_conditions(status, told, ("InvalidSpecError", "UnknownError"), now)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import posixpath
 import re
 from typing import Any
 
 from bot.playground.kube.argocd.git import RepositoryError
 from bot.playground.kube.argocd.trees import Release, Tree, parsed
-from bot.playground.kube.resources import Json
+from bot.playground.kube.resources import Json, cloned
 
 PLACEHOLDER = re.compile(r"\{\{-?\s*(?P<what>.*?)\s*-?\}\}")
 REFERENCE = re.compile(r"\.(?P<path>[A-Za-z0-9_]+(\.[A-Za-z0-9_-]+)*)(\s*\|\s*(?P<filter>quote))?")
@@ -94,7 +93,7 @@ def _merge(target: Json, wanted: Json) -> None:
         if isinstance(value, dict) and isinstance(target.get(key), dict):
             _merge(target[key], value)
         else:
-            target[key] = copy.deepcopy(value)
+            target[key] = cloned(value)
 
 
 def _set(target: Json, steps: list[str], value: Any) -> None:

@@ -6,13 +6,12 @@ has goes, what the manifest has is set, and what others have set beside it stays
 
 from __future__ import annotations
 
-import copy
 import json
 from typing import Any
 
 from bot.playground.kube.defaults import defaulted
 from bot.playground.kube.patches import MERGE, MERGE_KEYS, STRATEGIC, patched
-from bot.playground.kube.resources import Json, Resource
+from bot.playground.kube.resources import Json, Resource, cloned
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 TRACKING = "argocd.argoproj.io/tracking-id"
@@ -50,7 +49,7 @@ def _compared(found: Json) -> Json:
 
 def _three_way(last: Any, target: Any, *, named: bool) -> Any:
     if not isinstance(target, dict):
-        return copy.deepcopy(target)
+        return cloned(target)
     before = last if isinstance(last, dict) else {}
     patch: Json = {key: None for key in before if key not in target}
     for key, value in target.items():

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import posixpath
 from typing import Any
 
 from bot.playground.kube.argocd.git import RepositoryError
 from bot.playground.kube.argocd.trees import Release, Tree
-from bot.playground.kube.resources import Json
+from bot.playground.kube.resources import Json, cloned
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
@@ -22,7 +21,7 @@ def render(tree: Tree, folder: str, source: Json, _release: Release) -> list[Any
 
 def with_images(manifest: Json, images: list[Json]) -> Json:
     """A copy in which every container's image that an entry names is as the entry says."""
-    result = copy.deepcopy(manifest)
+    result = cloned(manifest)
     for container in _containers(result):
         for entry in images:
             if _name(container.get("image", "")) == entry["name"]:
