@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, Unpack
 
 from bot.playground.aws.records import Minter
 from bot.playground.kube import kubeconfig
 from bot.playground.kube.access import DEFAULT_USER, Access
 from bot.playground.kube.api import Api
+from bot.playground.kube.blueprints import DeploymentOptions, deployment_of
 from bot.playground.kube.calls import CALLS_KEPT, Call
+from bot.playground.kube.conditions import condition_of
+from bot.playground.kube.containers import Images, every_image_is_good, no_digest
+from bot.playground.kube.controllers import Controllers
 from bot.playground.kube.faults import Faults
 from bot.playground.kube.objects import Objects
+from bot.playground.kube.patches import MERGE, STRATEGIC
 from bot.playground.kube.reads import Watch
-from bot.playground.kube.resources import NAMESPACES, Json
+from bot.playground.kube.resources import DEPLOYMENTS, EVENTS, NAMESPACES, PODS, Json, Resource
 from bot.playground.kube.routing import Place, Request
+from bot.playground.kube.selectors import selection
 from bot.playground.kube.server import Server
 from bot.playground.kube.store import Store
 from bot.playground.timeline import Clock, Timeline
 
 CONTEXTS = ("staging", "production")
 FIRST_NAMESPACES = ("default", "kube-system", "argocd")
+ALL_GOOD = Images(every_image_is_good, no_digest)
+STEP = 1.0  # virtual seconds between two looks
+LONGEST_WAIT = 0.05  # real seconds between two looks at virtual time
+SHORTEST_WAIT = 0.005
 
 
 class KubeWorld:
     """One local cluster.
 
     ``speed`` is how many virtual seconds pass in a real one; 0 stands still until ``advance``.
-    ``wall`` tells the time that is shown (``creationTimestamp`` and the like).
+    ``wall`` tells the time that is shown (``creationTimestamp`` and the like). ``images`` says what
+    the containers of an image do; without it all are good.
     """
 
     def __init__(
@@ -41,6 +54,7 @@ class KubeWorld:
         *,
         wall: Callable[[], float] = time.time,
         contexts: Sequence[str] = CONTEXTS,
+        images: Images = ALL_GOOD,
     ) -> None:
         self.faults = Faults()
         self.access = Access()
@@ -50,6 +64,8 @@ class KubeWorld:
         self._minter = Minter(seed)
         self.objects = Objects(self.store, self._timeline.stamp, self._minter)
         self._api = Api(self.objects, self.access)
+        self._controllers = Controllers(self._timeline, self.objects, self._minter)
+        self._controllers.pods.images = images
         self._tokens = {each: self._minter.word(f"token/{each}") for each in contexts}
         for token in self._tokens.values():
             self.access.admit(token, DEFAULT_USER)
@@ -158,6 +174,32 @@ class KubeWorld:
         with self.store.lock:
             return sum(resource in {None, watch.resource} for watch in self._watches)
 
+    def deployment(self, namespace: str, name: str) -> Json:
+        """The Deployment as it is now. Raises ``ApiError`` where there is none."""
+        return self.get(DEPLOYMENTS, namespace, name)
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Json:
+        """A copy of any object as it is now. Raises ``ApiError`` where there is none."""
+        with self.store.lock:
+            self._timeline.catch_up()
+            return copy.deepcopy(self.objects.get((resource, namespace, name)))
+
+    def pods(self, namespace: str, selector: str = "") -> list[Json]:
+        """The pods of a namespace that the label selector means."""
+        with self.store.lock:
+            self._timeline.catch_up()
+            wanted = selection(PODS, selector, "")
+            found = [each for each in self.store.all(PODS, namespace) if wanted(each)]
+            return copy.deepcopy(found)
+
+    def events(self, namespace: str, name: str = "") -> list[Json]:
+        """The events of a namespace, of everything or of what is called so; oldest first."""
+        with self.store.lock:
+            self._timeline.catch_up()
+            found = self.store.all(EVENTS, namespace)
+            named = [each for each in found if name in {"", each["involvedObject"]["name"]}]
+            return sorted(named, key=lambda each: int(each["metadata"]["resourceVersion"]))
+
     # Doing things to it
 
     def advance(self, seconds: float) -> None:
@@ -166,11 +208,65 @@ class KubeWorld:
             self.clock.advance(seconds)
             self._timeline.catch_up()
 
+    def set_timings(self, **changes: float) -> None:
+        """Change how long things take from now on; names are those of ``Timings``."""
+        life = self._controllers.pods
+        life.timings = dataclasses.replace(life.timings, **changes)
+
+    def create_deployment(
+        self, namespace: str, name: str, **options: Unpack[DeploymentOptions]
+    ) -> Json:
+        """Make a Deployment, and the namespace with it; see ``DeploymentOptions``."""
+        with self.store.lock:
+            self.create_namespace(namespace)
+            self.objects.create(DEPLOYMENTS, namespace, deployment_of(name, options))
+            if options.get("settled", True):
+                self._controllers.settle()
+            return self.deployment(namespace, name)
+
     def create_namespace(self, name: str) -> None:
         """Make a namespace, where there is none of that name."""
         with self.store.lock:
             if self.store.find(NAMESPACES, "", name) is None:
                 self.objects.create(NAMESPACES, "", {"metadata": {"name": name}})
+
+    def apply(self, resource: Resource, namespace: str, name: str, patch: Json) -> Json:
+        """Let somebody else merge ``patch`` into an object, strategically where that is known."""
+        kind = MERGE if resource.custom else STRATEGIC
+        with self.store.lock:
+            self._timeline.catch_up()
+            return self.objects.patch((resource, namespace, name), kind, patch)
+
+    def set_image(self, namespace: str, name: str, image: str) -> None:
+        """Let somebody else change the image of a Deployment's first container in the cluster."""
+        with self.store.lock:
+            pod = self.deployment(namespace, name)["spec"]["template"]["spec"]
+            named = {"name": pod["containers"][0]["name"], "image": image}
+            patch = {"spec": {"template": {"spec": {"containers": [named]}}}}
+            self.apply(DEPLOYMENTS, namespace, name, patch)
+
+    def scale(self, namespace: str, name: str, replicas: int) -> None:
+        """Let somebody else change how many pods a Deployment wants."""
+        self.apply(DEPLOYMENTS, namespace, name, {"spec": {"replicas": replicas}})
+
+    def crash_pod(self, namespace: str, name: str) -> None:
+        """Let the first container of a running pod exit by itself, once."""
+        with self.store.lock:
+            self._timeline.catch_up()
+            self._controllers.pods.crash((PODS, namespace, name))
+
+    def run_until_rolled_out(self, namespace: str, name: str, most: float = 7200.0) -> bool:
+        """Advance until a rollout is complete or past its deadline; False where neither came."""
+        for _ in range(int(most / STEP)):
+            found = self.deployment(namespace, name)
+            status = found.get("status", {})
+            condition = condition_of(status, "Progressing") or {}
+            if status.get("observedGeneration") == found["metadata"]["generation"] and (
+                condition.get("reason") in {"NewReplicaSetAvailable", "ProgressDeadlineExceeded"}
+            ):
+                return True
+            self.advance(STEP)
+        return False
 
     def forget_history(self) -> None:
         """Forget past changes and begun lists: what asks for them gets 410 Gone."""
@@ -204,7 +300,3 @@ class KubeWorld:
                 wait = self._timeline.wait()
             real = LONGEST_WAIT if wait is None else wait / self.clock.speed
             self._closing.wait(min(LONGEST_WAIT, max(SHORTEST_WAIT, real)))
-
-
-LONGEST_WAIT = 0.05
-SHORTEST_WAIT = 0.005
