@@ -85,7 +85,7 @@ class DesiredState(Protocol):
         ...
 
     def at(self, manifests: Manifests, commit: str) -> Written | None:
-        """What stood there at a commit; ``None`` where the repository has no such commit or value."""
+        """What stood there at a commit; ``None`` where git has no such commit or no value in it."""
         ...
 
     def edit(self, manifests: Manifests, image: Image) -> Edit:

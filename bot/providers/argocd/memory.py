@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from threading import Lock
 
-from bot.providers.argocd.desired import Author, Landed, Relation
+from bot.providers.argocd.desired import Landed, Relation
 from bot.providers.argocd.judge import Mood
 
 _REMEMBERED = 1024
@@ -17,7 +17,8 @@ _NEVER = float("-inf")
 @dataclass(slots=True)
 class Memory:
     """Times are ticks. ``home`` is project and destination as they were first seen, ``automated``
-    whether auto-sync was on then; ``may_not`` says what we were denied to do for it."""
+    whether auto-sync was on then; ``may_not`` says what we were denied to do for it. ``unknown`` is
+    the commit that git did not have when it was last asked."""
 
     mood: Mood | None = None
     mood_key: object = None
@@ -27,8 +28,8 @@ class Memory:
     landed: Landed | None = None
     landed_at: float = _NEVER
     relations: dict[str, Relation] = field(default_factory=dict)
+    unknown: str = ""
     related_at: float = _NEVER
-    authors: dict[str, Author | None] = field(default_factory=dict)
     refreshed_at: float = _NEVER
     synced_at: float = _NEVER
     may_not: str = ""

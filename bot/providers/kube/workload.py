@@ -56,6 +56,7 @@ class Workload:
 
     kind: str
     name: str
+    namespace: str
     uid: str
     generation: int
     observed: int
@@ -100,6 +101,7 @@ def workload_of(raw: Raw) -> Workload:
     return Workload(
         kind=found.text("kind") or "Deployment",
         name=metadata.text("name"),
+        namespace=metadata.text("namespace"),
         uid=metadata.text("uid"),
         generation=metadata.number("generation"),
         observed=_observed(status),
