@@ -92,8 +92,9 @@ class Outside:
     slack: WebClient
 
 
-def connect(settings: Settings) -> Outside:
-    """Clients for everything outside."""
+def connect(settings: Settings, stirred: Callable[[], None]) -> Outside:
+    """Clients for everything outside. ``stirred`` is called when a watch has seen a change."""
+    del stirred  # nothing of AWS is watched
     clients = AwsClients()
     slack = web_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
     return Outside(clients, EcsRollouts(clients), EcrRegistry(clients), slack)
@@ -110,7 +111,8 @@ class Bot:
         self._clock = SystemClock()
         self._groups = LateGroups()
         self._owed = Event()  # set with each card that is asked for, so that it goes out at once
-        self._outside = connect(self._settings)
+        self._stirred = Event()  # set by what is watched outside, so that it is looked at at once
+        self._outside = connect(self._settings, self._stirred.set)
         self._wrong: Callable[[], tuple[str, ...]] = lambda: ("The bot is starting.",)
         self._troubles: list[Callable[[], str]] = []
         self.stopping = Event()
@@ -169,7 +171,7 @@ class Bot:
         reaper.start()
         self._stack.callback(reaper.stop)
         self._troubles.append(reaper.trouble)
-        observer = Observer(parts)
+        observer = Observer(parts, stirred=self._stirred)
         observer.start()
         self._stack.callback(observer.stop)
         self._troubles.append(observer.trouble)

@@ -28,7 +28,7 @@ MARKS = {
 
 def examine(configuration: Configuration, console: Console) -> int:
     """Print the table; 1 when something is broken, 0 when at most warnings were found."""
-    outside = connect(configuration.settings)
+    outside = connect(configuration.settings, lambda: None)
     with closing(outside.clients):
         return _table(all_findings(configuration, outside), console)
 

@@ -32,6 +32,7 @@ def card_facts(
         required_group=policy.required_group if policy else None,
         usual=usual_duration(tx.deployments.history(deployment.target, SAMPLE)),
         current=is_current(tx, deployment, active),
+        warnings=deployment.notes,
         lock=next((k for k in tx.holds.locks(now) if k.covers(deployment.target, now)), None),
     )
 

@@ -25,7 +25,7 @@ from bot.model.catalog import (
     TargetSpec,
 )
 from bot.model.deployment import AuditRow, Deployment, Image, Person, Release, Requester, Target
-from bot.model.places import EcsService
+from bot.model.places import ArgoCdApplication, EcsService, KustomizeImage, Manifests
 from bot.model.reply import Accepted, Reply
 from bot.store.database import Database
 from bot.store.engine import engine_client
@@ -123,6 +123,25 @@ def without(catalog: Catalog, *gone: Target) -> Catalog:
     environments = {name: each for name, each in catalog.environments.items() if name in used}
     parts = {name: getattr(catalog, name) for name in Catalog.model_fields}
     return Catalog(**{**parts, "targets": targets, "environments": environments})
+
+
+def under_argo_cd(catalog: Catalog, target: Target) -> Catalog:
+    """The catalog with this target as an Argo CD Application instead."""
+    spec = TargetSpec(
+        service=target.service,
+        environment=target.environment,
+        argocd=ArgoCdApplication(
+            application=f"{target.service}-{target.environment}",
+            manifests=Manifests(
+                repository="https://git.example.com/acme/manifests.git",
+                path=f"{target.service}/{target.environment}",
+                kustomize=KustomizeImage(image=target.service),
+            ),
+        ),
+    )
+    targets = tuple(spec if each.key == target else each for each in catalog.targets)
+    parts = {name: getattr(catalog, name) for name in Catalog.model_fields}
+    return Catalog(**{**parts, "targets": targets})
 
 
 def image_of(service: str, digest: str, ref: str) -> Image:
