@@ -20,6 +20,9 @@ from bot.model.errors import QuarterdeckError, Terminal, Throttled, Unreachable
 from bot.providers.kube.cluster import Cluster, Raw, Resource, Stream
 from bot.providers.kube.faults import Gone
 
+#: Seconds that the end of a watch waits for its thread.
+_FAREWELL = 2.0
+
 log = structlog.get_logger(__name__)
 
 
@@ -101,7 +104,7 @@ class Watching:
         if stream is not None:
             stream.close()
         if self._thread.is_alive():
-            self._thread.join(self._rhythm.patience)
+            self._thread.join(_FAREWELL)
 
     def _known(self) -> bool:
         return self._objects is not None or self._fault is not None or self._stopping.is_set()

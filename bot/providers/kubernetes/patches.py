@@ -14,7 +14,7 @@ from typing import Any
 from bot.model.errors import Misconfigured
 from bot.model.rollout import Order
 from bot.providers.kube.cluster import Raw
-from bot.providers.kube.workload import DEPLOYMENT_ANNOTATION, digest_in
+from bot.providers.kube.workload import DEPLOYMENT_ANNOTATION
 
 CHANGE_CAUSE = "kubernetes.io/change-cause"
 REVISION = "deployment.kubernetes.io/revision"
@@ -96,20 +96,6 @@ def diff(before: Raw, after: Raw) -> str:
     """A unified diff of two pod templates."""
     old, new = (json.dumps(each, indent=2, sort_keys=True).splitlines() for each in (before, after))
     return "\n".join(difflib.unified_diff(old, new, "runs now", "would run", lineterm="", n=2))
-
-
-def text_of(repository: str, digest: str, ref: str) -> str:
-    """The image's text as it is written: with its tag where that is one, and always its digest."""
-    tag = f":{ref}" if ref and not digest_in(ref) and _is_tag(ref) else ""
-    return f"{repository}{tag}@{digest}"
-
-
-def _is_tag(ref: str) -> bool:
-    plain = ref.replace("_", "a").replace(".", "a").replace("-", "a")
-    return ref[0] not in ".-" and len(ref) <= _LONGEST_TAG and plain.isascii() and plain.isalnum()
-
-
-_LONGEST_TAG = 128
 
 
 def _revision(replica_set: Raw) -> int:

@@ -37,6 +37,7 @@ from bot.providers.kube.zero_downtime import obstacles
 from bot.providers.kubernetes import patches
 from bot.providers.kubernetes.examination import examine
 from bot.providers.kubernetes.observer import Observer
+from bot.providers.manifests.values import value_for
 
 _LOOKED_AT = 20
 
@@ -217,4 +218,4 @@ def _downtime(place: KubernetesDeployment, found: Found) -> tuple[str, ...]:
 
 
 def _text(image: Image) -> str:
-    return patches.text_of(image.repository, image.digest, image.ref)
+    return value_for("image", image)
