@@ -26,6 +26,7 @@ from bot.model.errors import (
 from bot.model.rollout import ReadBack, Told
 from bot.workflows.beginning import Beginning, held_up
 from bot.workflows.deadline import AGAIN, Deadline, order_of, target_of
+from bot.workflows.drift import is_left, last_told
 from bot.workflows.ending import Ending, lapsed, settle
 from bot.workflows.parts import Parts
 from bot.workflows.rollbacks import Rollbacks
@@ -242,6 +243,7 @@ class Steps:
 
     def _told(self, deployment: Deployment, handle: str | None, how: str) -> None:
         with self._parts.store.begin() as tx:
+            before = last_told(tx, deployment.target)
             # No owner asked for: what has happened is recorded, whoever owns the rollout now.
             tx.deployments.note(deployment.id, None, handle=handle or "", explanation="")
             tx.audit.append(entry(deployment, "rollout.tell", "done", how))
@@ -250,6 +252,8 @@ class Steps:
             )
             tx.outbox.thread(deployment.id, "told", told)
             tx.outbox.card(deployment.id)
+            if before is not None and is_left(before):
+                tx.outbox.card(before.id)  # there is nothing left of it to go back from
         log.info("provider told", deployment_id=deployment.id, handle=handle, how=how)
 
     def _end_after_read_back(self, deployment: Deployment, told: Told, explanation: str) -> None:
