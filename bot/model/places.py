@@ -95,6 +95,12 @@ class Manifests(Part):
         return form
 
     @property
+    def name(self) -> str:
+        """What people call the repository: ``acme/manifests``."""
+        path = self.repository.removesuffix("/").removesuffix(".git").replace(":", "/")
+        return "/".join(path.rsplit("/", 2)[-2:])
+
+    @property
     def file(self) -> str:
         """The file that is changed, from the root of the repository."""
         folder = self.path.strip("/").removeprefix("./")

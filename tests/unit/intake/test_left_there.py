@@ -74,7 +74,7 @@ def test_the_next_rollout_takes_the_button_away_and_asks_for_the_card(
     def wanted() -> int:
         of_card = sa.and_(outbox.c.deployment_id == bad.id, outbox.c.key == "card")
         with rooms.engine.connect() as connection:
-            return connection.execute(sa.select(outbox.c.wanted).where(of_card)).scalar_one()
+            return int(connection.execute(sa.select(outbox.c.wanted).where(of_card)).scalar_one())
 
     before = wanted()
     rooms.deploy("v1")
