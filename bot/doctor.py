@@ -29,7 +29,7 @@ MARKS = {
 def examine(configuration: Configuration, console: Console) -> int:
     """Print the table; 1 when something is broken, 0 when at most warnings were found."""
     outside = connect(configuration.settings, lambda: None)
-    with closing(outside.clients):
+    with closing(outside):
         return _table(all_findings(configuration, outside), console)
 
 

@@ -23,7 +23,8 @@ from bot.playground.slack.delivery import Posting, Request, headers
 from bot.playground.slack.forms import action, control
 from bot.playground.slack.person import Did
 from bot.playground.slack.records import Message, View
-from tests.fakes.harbour import CHANNEL, CLUSTER, Deck, Outside, outside, told
+from tests.fakes.harbour import CHANNEL, Deck, Outside, outside, told
+from tests.fakes.shore import CLUSTER, ShoreMaker, ecs_shore
 
 T = TypeVar("T")
 
@@ -68,8 +69,7 @@ def fleet_catalog(*, freezes: str = "", expiry: str = "4h", top: str = "") -> st
     lines += POLICIES.replace("EXPIRY", expiry).replace("FREEZES\n", freezes).splitlines()
     lines.append("targets:")
     lines += [
-        f"  - {{service: svc{n}, environment: {environment}, ecs: {{region: eu-west-1, "
-        f"cluster: {CLUSTER}, service: svc{n}-{environment}, container: svc{n}}}}}"
+        f"  - {{service: svc{n}, environment: {environment}, PLACE(svc{n}/{environment})}}"
         for n in range(SERVICES)
         for environment in ENVIRONMENTS
     ]
@@ -92,11 +92,7 @@ class Fleet(Deck):
     def service(self) -> str:
         """The name of a service that nothing has happened to yet: v1 runs, v2 is pushed."""
         name = f"svc{next(self._numbers)}"
-        digest = self.place.push(name, "v1")
-        for environment in ENVIRONMENTS:
-            self.world.create_service(
-                CLUSTER, f"{name}-{environment}", container=name, repository=name, image=digest
-            )
+        self.shore.furnish(name, ENVIRONMENTS, self.place.push(name, "v1"))
         self.place.push(name, "v2")
         return name
 
@@ -237,11 +233,11 @@ class Fleet(Deck):
         return list(whole.values())
 
     def finish(self, deployment_id: str, *wanted: Status) -> Deployment:
-        """Let ECS's time pass until the deployment has ended."""
+        """Let the provider's time pass until the deployment has ended."""
 
         def ended() -> bool:
             if self.get(deployment_id).status is Status.RUNNING:
-                self.world.advance(60)
+                self.shore.advance(60)
             return self.get(deployment_id).settled
 
         self.until(ended, f"the end of {deployment_id}")
@@ -250,8 +246,8 @@ class Fleet(Deck):
         return found
 
     def until_told(self, service: str, times: int = 1) -> None:
-        """Wait until ECS was told to roll a service that often."""
-        self.until(lambda: self.updates(service) >= times, f"ECS to be told about {service}")
+        """Wait until the provider was told to roll a service that often."""
+        self.until(lambda: self.updates(service) >= times, f"somebody to be told about {service}")
 
     def until_row(self, deployment_id: str, row: str) -> None:
         """Wait for an audit row about a deployment, as ``actions`` shows it."""
@@ -271,10 +267,12 @@ def at_once(*acts: Callable[[], T]) -> list[T]:
 
 
 @contextmanager
-def fleet(folder: Path, *, catalog: str = "", database_url: str = "") -> Iterator[Fleet]:
+def fleet(
+    folder: Path, *, catalog: str = "", database_url: str = "", shore: ShoreMaker = ecs_shore
+) -> Iterator[Fleet]:
     """Stand-ins, a bot that is ready, and its fleet."""
     url = database_url or f"sqlite:///{folder / 'quarterdeck.db'}"
-    with outside(folder, url, speed=0.0) as place:
+    with outside(folder, url, speed=0.0, shore=shore) as place:
         place.write_catalog(catalog or fleet_catalog())
         deck = Fleet(place)
         try:

@@ -30,10 +30,10 @@ from bot.playground.slack.workspace import Workspace
 from bot.store.database import Database
 from bot.store.session import make_engine
 from tests.fakes.clock import MachineClock
+from tests.fakes.shore import CLUSTER, Shore, ShoreMaker, ecs_shore, placed
 
 #: The release under test.
 HOME = Path(__file__).parents[2]
-CLUSTER = "main"
 CHANNEL = "C0DEPLOYS"
 #: Longest that anything may take before a scenario gives up; nothing is asserted about speed.
 PATIENCE = 120.0
@@ -92,6 +92,7 @@ class Outside:
     workspace: Workspace
     folder: Path
     database_url: str
+    shore: Shore
     digests: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -110,12 +111,13 @@ class Outside:
             "AWS_ACCESS_KEY_ID": "AKIAHARBOUR0EXAMPLE0",
             "AWS_SECRET_ACCESS_KEY": "harbour",
             "AWS_EC2_METADATA_DISABLED": "true",
+            **self.shore.environment,
         }
 
     world_url: str = ""
 
     def write_catalog(self, text: str) -> None:
-        (self.folder / "quarterdeck.yaml").write_text(text)
+        (self.folder / "quarterdeck.yaml").write_text(placed(text, self.shore))
 
     def push(self, service: str, tag: str, behaviour: str = "good") -> str:
         digest = self.world.push(service, tag, behaviour)
@@ -124,11 +126,13 @@ class Outside:
 
 
 @contextmanager
-def outside(folder: Path, database_url: str, *, speed: float = 40.0) -> Iterator[Outside]:
+def outside(
+    folder: Path, database_url: str, *, speed: float = 40.0, shore: ShoreMaker = ecs_shore
+) -> Iterator[Outside]:
     world, workspace = World(seed=7, speed=speed), Workspace()
     muster(workspace)
-    with world, workspace:
-        place = Outside(world, workspace, folder, database_url)
+    with world, workspace, shore(world, folder) as theirs:
+        place = Outside(world, workspace, folder, database_url, theirs)
         place.world_url = world.serve()
         workspace.serve()
         for service in ("backend", "analytics"):
@@ -167,6 +171,7 @@ class Deck:
     def __init__(self, place: Outside) -> None:
         self.place = place
         self.world = place.world
+        self.shore = place.shore
         self.workspace = place.workspace
         self.engine = make_engine(place.database_url)
         self.database = Database(self.engine, MachineClock())
@@ -237,18 +242,13 @@ class Deck:
         )
         return self.card(deployment_id)
 
-    def updates(self, service: str) -> int:
-        """How often ECS was told to roll a service, by anybody."""
-        return sum(
-            1
-            for call in self.world.calls("UpdateService")
-            if call.took_effect and call.parameters["service"] == service
-        )
+    def updates(self, name: str) -> int:
+        """How often the bot has told the provider to roll a service, ``svc3-staging``."""
+        return len(self.shore.told(name))
 
-    def running(self, service: str) -> str:
-        """The digest of the image that the service's primary deployment runs."""
-        definition = self.world.service(CLUSTER, service).primary.revision.task_definition
-        return str(definition.document["containerDefinitions"][0]["image"]).partition("@")[2]
+    def running(self, name: str) -> str:
+        """The digest that the newest rollout of a service rolls, or has rolled."""
+        return self.shore.running(name)
 
 
 def told(messages: Iterable[Message]) -> str:

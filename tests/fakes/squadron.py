@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import inf
 from pathlib import Path
 
 from bot.model.deployment import Deployment, Status
-from bot.playground.aws.lookup import find_definition
 from tests.fakes.fleet import Fleet, fleet_catalog
 from tests.fakes.harbour import Ship, outside
+from tests.fakes.shore import ShoreMaker, ecs_shore
 
 #: The shortest and the longest lease that the settings allow, in seconds.
 SHORT, LONG = "5", "300"
@@ -56,10 +55,14 @@ class Squadron:
 
 @contextmanager
 def squadron(
-    folder: Path, database_url: str, *names: str, lease: str = SHORT
+    folder: Path,
+    database_url: str,
+    *names: str,
+    lease: str = SHORT,
+    shore: ShoreMaker = ecs_shore,
 ) -> Iterator[Squadron]:
     """Stand-ins and as many replicas as there are names; everything is gone afterwards."""
-    with outside(folder, database_url, speed=0.0) as place:
+    with outside(folder, database_url, speed=0.0, shore=shore) as place:
         place.write_catalog(fleet_catalog())
         deck = Fleet(place)
         squad = Squadron(deck, lease)
@@ -81,19 +84,13 @@ def registered(deck: Fleet, family: str) -> int:
     )
 
 
-def told(deck: Fleet, service: str) -> list[str]:
-    """The digests that ECS was told to roll a service to, in order."""
-    estate = deck.world.estate()
-    definitions = [
-        find_definition(estate, call.parameters["taskDefinition"], inf)
-        for call in deck.world.calls("UpdateService")
-        if call.took_effect and call.parameters["service"] == service
-    ]
-    return [d.document["containerDefinitions"][0]["image"].partition("@")[2] for d in definitions]
+def told(deck: Fleet, name: str) -> list[str]:
+    """The digests that the provider was told to roll a service to, in order."""
+    return deck.shore.told(name)
 
 
 def true_end(deck: Fleet, deployment_id: str, end: Status = Status.SUCCEEDED) -> Deployment:
-    """The deployment has ended so; ECS was told once; it has one card, which says so."""
+    """The deployment has ended so; the provider was told once; it has one card, which says so."""
     found = deck.finish(deployment_id, end)
     assert deck.updates(f"{found.target.service}-{found.target.environment}") == 1
     deck.until_card(deployment_id, end.value.replace("_", " "))

@@ -76,8 +76,8 @@ def test_a1_somebody_deployed_by_hand_while_it_waited(deck: Fleet) -> None:
     deck.asks("alice", f"{service} production v2")
     deployment = f"{service}-production-1"
     deck.world.push(service, "hotfix")
-    deck.world.deploy_out_of_band("main", f"{service}-production", "hotfix")
-    assert deck.world.run_until_steady("main", f"{service}-production")
+    deck.shore.deploy_aside(f"{service}-production", "hotfix")
+    assert deck.shore.settle(f"{service}-production")
     deck.asks("bob", f"approve {deployment}")
     refused = deck.finish(deployment, Status.REFUSED)
     assert refused.reason_code == "STALE_FROM"

@@ -56,7 +56,7 @@ def test_a2_whoever_retries_is_the_requester_and_old_votes_are_not_inherited(dec
     deck.asks("alice", f"{service} production v2")
     deck.asks("bob", f"approve {service}-production-1")
     deck.until_told(f"{service}-production")
-    deck.finish(f"{service}-production-1", Status.ROLLED_BACK)
+    deck.finish(f"{service}-production-1", deck.shore.taken_back)
     assert "approval" in deck.asks("bob", f"retry {service}-production-1")
     again = f"{service}-production-2"
     assert deck.get(again).requester.id == "U0BOB0001"
@@ -65,7 +65,7 @@ def test_a2_whoever_retries_is_the_requester_and_old_votes_are_not_inherited(dec
     assert deck.updates(f"{service}-production") == 1
     deck.asks("carol", f"approve {again}")
     deck.until_told(f"{service}-production", 2)
-    deck.finish(again, Status.ROLLED_BACK)
+    deck.finish(again, deck.shore.taken_back)
 
 
 def test_a2_overriding_a_freeze_overrides_no_approval(own_deck: Fleet) -> None:

@@ -76,13 +76,13 @@ def contents(deck: Fleet) -> dict[str, list[tuple[object, ...]]]:
 def test_a4_no_command_does_anything_that_it_cannot_record(
     deck: Fleet, place: dict[str, str], name: str, slash: str, text: str
 ) -> None:
-    calls = len(deck.world.calls("UpdateService")), len(deck.workspace.messages(CHANNEL))
+    calls = deck.shore.writes(), len(deck.workspace.messages(CHANNEL))
     before = contents(deck)
     with refused(deck):
         answer = deck.asks(name, text.format(**place), slash)
         assert "CANNOT_RECORD" in answer, answer
         assert contents(deck) == before
-    after = len(deck.world.calls("UpdateService")), len(deck.workspace.messages(CHANNEL))
+    after = deck.shore.writes(), len(deck.workspace.messages(CHANNEL))
     assert after == calls
 
 
@@ -136,7 +136,7 @@ def test_a4_nothing_starts_and_nothing_ends_without_its_row(own_deck: Fleet) -> 
     deck = own_deck
     service, first, second = deck.queued()
     with refused(deck):
-        deck.world.advance(3600)
+        deck.shore.advance(3600)
         deck.until(lambda: "cannot observe" in deck.ship.log(), "the observer to fail")
         assert deck.get(first).status is Status.RUNNING
         assert deck.get(second).status is Status.QUEUED

@@ -13,6 +13,7 @@ import pytest
 
 from bot.model.deployment import AuditRow, Deployment, Progress, Status
 from tests.fakes.fleet import Fleet
+from tests.fakes.shore import ShoreMaker
 from tests.fakes.squadron import WHOLE, Squadron, squadron, true_end, whole
 
 pytestmark = pytest.mark.xdist_group("l1")
@@ -28,8 +29,8 @@ def known(deck: Fleet, deployment: str) -> tuple[Deployment, list[AuditRow]]:
 
 
 @pytest.fixture
-def squad(postgres_url: str, tmp_path: Path) -> Iterator[Squadron]:
-    with squadron(tmp_path, postgres_url, "a", "b") as squad:
+def squad(postgres_url: str, tmp_path: Path, shore: ShoreMaker) -> Iterator[Squadron]:
+    with squadron(tmp_path, postgres_url, "a", "b", shore=shore) as squad:
         yield squad
 
 
@@ -52,16 +53,16 @@ def test_l1_the_other_replica_finishes_what_a_dead_one_began(squad: Squadron) ->
 def test_l1_a_frozen_replica_is_fenced_and_touches_nothing_more(squad: Squadron) -> None:
     """It wakes up in the middle of telling ECS, long after the other one did that."""
     deck, service = squad.deck, squad.deck.service()
-    deck.world.faults.throttle("UpdateService", None)
+    deck.shore.throttle_start()
     deck.asks("alice", f"{service} staging v2")
     deployment = f"{service}-staging-1"
-    deck.until_card(deployment, "ecs:UpdateService")
+    deck.until_card(deployment, deck.shore.telling)
     sleeper = squad.owner(deployment)
     other = squad.other(sleeper)
 
     sleeper.pause()
     squad.face(other)
-    deck.world.faults.clear("UpdateService")
+    deck.shore.heal()
     deck.until_row(deployment, "rollout.tell done")
     assert deck.get(deployment).owner == other.replica
     before = known(deck, deployment)

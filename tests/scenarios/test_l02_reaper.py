@@ -60,11 +60,11 @@ def test_l2_what_is_slow_to_begin_is_not_reaped(deck: Fleet) -> None:
     """One waits for its approval, one for its turn, one for ECS, while the reaper makes a round."""
     service, broken = deck.service(), deck.service()
     deck.place.push(service, "v3")
-    deck.world.faults.throttle("UpdateService", None)
+    deck.shore.throttle_start()
     deck.asks("alice", f"{service} staging v2")
     deck.asks("alice", f"{service} staging v3")
     deck.asks("alice", f"{service} production v2")
-    deck.until_card(f"{service}-staging-1", "ecs:UpdateService")
+    deck.until_card(f"{service}-staging-1", deck.shore.telling)
 
     deck.asks("alice", f"{broken} staging v2")
     deck.until_row(f"{broken}-staging-1", "deploy.started intent")
@@ -75,6 +75,6 @@ def test_l2_what_is_slow_to_begin_is_not_reaped(deck: Fleet) -> None:
     assert deck.get(f"{service}-staging-2").status is Status.QUEUED
     assert deck.get(f"{service}-production-1").status is Status.AWAITING_APPROVAL
     deck.asks("alice", f"cancel {service}-staging-2")
-    deck.world.faults.clear("UpdateService")
+    deck.shore.heal()
     ended = true_end(deck, f"{service}-staging-1")
     assert set(deck.actions(ended.id)) == set(WHOLE)

@@ -23,11 +23,10 @@ def delivered_again(deck: Fleet, deployment_id: str) -> None:
         client.destroy()
 
 
-@pytest.mark.parametrize(
-    ("version", "end"), [("v2", Status.SUCCEEDED), ("bad", Status.ROLLED_BACK)]
-)
-def test_l3_a_start_delivered_again_changes_nothing(deck: Fleet, version: str, end: Status) -> None:
+@pytest.mark.parametrize("version", ["v2", "bad"])
+def test_l3_a_start_delivered_again_changes_nothing(deck: Fleet, version: str) -> None:
     service = deck.service()
+    end = Status.SUCCEEDED if version == "v2" else deck.shore.taken_back
     deck.place.push(service, "bad", "crashing")
     deck.asks("alice", f"{service} staging {version}")
     before = true_end(deck, f"{service}-staging-1", end)

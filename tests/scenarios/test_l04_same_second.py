@@ -13,6 +13,7 @@ import pytest
 
 from bot.model.deployment import Target
 from tests.fakes.fleet import Fleet, at_once
+from tests.fakes.shore import ShoreMaker
 from tests.fakes.squadron import Squadron, squadron, true_end
 
 pytestmark = pytest.mark.xdist_group("l4")
@@ -55,8 +56,8 @@ def test_l4_one_of_many_wins(deck: Fleet) -> None:
 
 
 @pytest.fixture
-def squad(postgres_url: str, tmp_path: Path) -> Iterator[Squadron]:
-    with squadron(tmp_path, postgres_url, "a", "b") as squad:
+def squad(postgres_url: str, tmp_path: Path, shore: ShoreMaker) -> Iterator[Squadron]:
+    with squadron(tmp_path, postgres_url, "a", "b", shore=shore) as squad:
         yield squad
 
 

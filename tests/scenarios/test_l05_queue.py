@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from bot.model.deployment import Status
-from tests.fakes.fleet import CLUSTER, Fleet
+from tests.fakes.fleet import Fleet
 from tests.fakes.squadron import told, whole
 
 pytestmark = pytest.mark.xdist_group("l5")
@@ -22,7 +22,7 @@ def test_l5_a_failed_one_makes_room_for_the_next(deck: Fleet) -> None:
     deck.asks("alice", f"{service} staging v2")
     assert deck.get(f"{service}-staging-2").status is Status.QUEUED
 
-    deck.finish(f"{service}-staging-1", Status.ROLLED_BACK)
+    deck.finish(f"{service}-staging-1", deck.shore.taken_back)
     deck.finish(f"{service}-staging-2")
 
     assert deck.running(f"{service}-staging") == deck.place.digests["v2"]
@@ -32,7 +32,7 @@ def test_l5_a_failed_one_makes_room_for_the_next(deck: Fleet) -> None:
 def test_l5_a_denied_one_makes_room_for_the_next(deck: Fleet) -> None:
     service = deck.service()
     deck.place.push(service, "v3")
-    deck.world.faults.deny("UpdateService", 1)
+    deck.shore.deny_start()
     deck.asks("alice", f"{service} staging v2")
     deck.asks("alice", f"{service} staging v3")
 
@@ -49,13 +49,13 @@ def test_l5_what_was_taken_back_to_somebody_else_s_version_makes_room_too(deck: 
     deck.place.push(service, "v4")
     deck.asks("alice", f"{service} staging v2")
     deck.finish(f"{service}-staging-1")
-    deck.world.deploy_out_of_band(CLUSTER, f"{service}-staging", theirs)
-    assert deck.world.run_until_steady(CLUSTER, f"{service}-staging")
+    deck.shore.deploy_aside(f"{service}-staging", theirs)
+    assert deck.shore.settle(f"{service}-staging")
     deck.asks("alice", f"{service} staging bad")
     deck.until_row(f"{service}-staging-2", "rollout.tell done")
     deck.asks("alice", f"{service} staging v4")
 
-    deck.finish(f"{service}-staging-2", Status.ROLLED_BACK)
+    deck.finish(f"{service}-staging-2", deck.shore.taken_back)
     deck.finish(f"{service}-staging-3")
 
 

@@ -13,6 +13,7 @@ import pytest
 from bot.model.deployment import Status
 from tests.conftest import postgres_copy
 from tests.fakes.fleet import Fleet, fleet
+from tests.fakes.shore import ShoreMaker
 from tests.fakes.squadron import told, whole
 
 pytestmark = pytest.mark.xdist_group("l6")
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.xdist_group("l6")
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def deck(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shore: ShoreMaker
 ) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("rollback")
     with ExitStack() as stack:
@@ -28,7 +29,7 @@ def deck(
         if request.param == "postgresql":
             server = str(request.getfixturevalue("postgres_server"))
             url = stack.enter_context(contextmanager(postgres_copy)(server, ""))
-        yield stack.enter_context(fleet(folder, database_url=url))
+        yield stack.enter_context(fleet(folder, database_url=url, shore=shore))
 
 
 def taken_back(deck: Fleet, service: str) -> None:
@@ -93,10 +94,9 @@ def test_l6_while_ecs_is_being_told(deck: Fleet) -> None:
     """The call that is under way cannot be called back: it ends, and the rollback comes after."""
     service = deck.service()
     deck.place.push(service, "v3")
-    deck.world.faults.delaying.clear()
-    deck.world.faults.delay("UpdateService", 3, n=1)
+    deck.shore.delay_start(3)
     deck.asks("alice", f"{service} staging v2")
-    assert deck.world.faults.delaying.wait(30)
+    assert deck.shore.delaying(30)
 
     deck.asks("iris", f"{service} staging --reason errors", slash="/rollback")
 
@@ -109,12 +109,12 @@ def test_l6_while_ecs_is_being_told(deck: Fleet) -> None:
 def test_l6_before_ecs_was_told_at_all(deck: Fleet) -> None:
     service = deck.service()
     deck.place.push(service, "v3")
-    deck.world.faults.throttle("UpdateService", None)
+    deck.shore.throttle_start()
     deck.asks("alice", f"{service} staging v2")
-    deck.until_card(f"{service}-staging-1", "ecs:UpdateService")
+    deck.until_card(f"{service}-staging-1", deck.shore.telling)
 
     deck.asks("iris", f"cancel {service}-staging-1 --roll-back --reason errors")
-    deck.world.faults.clear("UpdateService")
+    deck.shore.heal()
 
     taken_back(deck, service)
     bad = deck.get(f"{service}-staging-1").image.digest
@@ -130,13 +130,13 @@ def test_l6_a_rollback_that_could_not_begin_is_replaced_by_the_next_one(deck: Fl
     deck.place.push(service, "v3")
     deck.asks("alice", f"{service} staging v3")
     deck.until_row(f"{service}-staging-2", "rollout.tell done")
-    deck.world.faults.throttle("DescribeServices", None)
+    deck.shore.throttle_reads()
     deck.asks("iris", f"{service} staging v2", slash="/rollback")
-    deck.until_card(f"{service}-staging-3", "ecs:DescribeServices")
+    deck.until_card(f"{service}-staging-3", deck.shore.reading)
 
     deck.asks("iris", f"{service} staging {first}", slash="/rollback")
     replaced = deck.get(f"{service}-staging-3")
-    deck.world.faults.clear("DescribeServices")
+    deck.shore.heal()
 
     assert (replaced.status, replaced.reason_code) == (Status.CANCELLED, "ROLLED_BACK_BY_HAND")
     assert deck.finish(f"{service}-staging-4").image.digest == first

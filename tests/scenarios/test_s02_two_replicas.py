@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from bot.model.deployment import Status
-from tests.conftest import in_database
+from tests.conftest import postgres_copy
 from tests.fakes.fleet import Fleet, at_once, fleet
 from tests.fakes.harbour import Ship
+from tests.fakes.shore import ShoreMaker
 
 pytestmark = pytest.mark.xdist_group("postgres")
 
@@ -17,13 +19,14 @@ ROUNDS = 6
 
 
 @pytest.fixture(scope="module")
-def two(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
-    import psycopg
-
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE two_replicas")
+def two(
+    postgres_server: str, tmp_path_factory: pytest.TempPathFactory, shore: ShoreMaker
+) -> Iterator[Replicas]:
     folder = tmp_path_factory.mktemp("two")
-    with fleet(folder, database_url=in_database(postgres_server, "two_replicas")) as deck:
+    with (
+        contextmanager(postgres_copy)(postgres_server, "") as url,
+        fleet(folder, database_url=url, shore=shore) as deck,
+    ):
         other = Ship(deck.place, "other")
         try:
             other.start()

@@ -11,15 +11,16 @@ import pytest
 from bot.model.deployment import Status
 from bot.playground.slack.records import Message
 from tests.fakes.fleet import Fleet, fleet, fleet_catalog
+from tests.fakes.shore import ShoreMaker
 
 pytestmark = pytest.mark.xdist_group("s3")
 
 
 @pytest.fixture(scope="module")
-def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def deck(tmp_path_factory: pytest.TempPathFactory, shore: ShoreMaker) -> Iterator[Fleet]:
     """Approvals of production lapse soon."""
     folder = tmp_path_factory.mktemp("late")
-    with fleet(folder, catalog=fleet_catalog(expiry="3s")) as deck:
+    with fleet(folder, catalog=fleet_catalog(expiry="3s"), shore=shore) as deck:
         yield deck
 
 
@@ -108,7 +109,7 @@ def test_s3_a_click_on_what_somebody_else_superseded_in_ecs(deck: Fleet) -> None
     deployment = f"{service}-staging-1"
     deck.until_told(f"{service}-staging")
     card = deck.until_card(deployment, "Cancel and roll back")
-    deck.world.deploy_out_of_band("main", f"{service}-staging", "v1")
+    deck.shore.deploy_aside(f"{service}-staging", "v1")
     deck.finish(deployment, Status.SUPERSEDED)
     deck.until_card(deployment, "superseded")
     spoil(deck, card)

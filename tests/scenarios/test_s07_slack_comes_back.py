@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from bot.model.deployment import Status
 from bot.playground.slack.records import Fault, Message, Outage
 from tests.fakes.fleet import CHANNEL, Fleet, fleet, fleet_catalog
+from tests.fakes.shore import ShoreMaker
 
 pytestmark = pytest.mark.xdist_group("s7")
 
@@ -20,9 +21,9 @@ OPS = "C0OPSROOM"
 
 
 @pytest.fixture(scope="module")
-def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def deck(tmp_path_factory: pytest.TempPathFactory, shore: ShoreMaker) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("slack")
-    with fleet(folder, catalog=fleet_catalog(top=f"announce_in: {OPS}")) as deck:
+    with fleet(folder, catalog=fleet_catalog(top=f"announce_in: {OPS}"), shore=shore) as deck:
         everybody = [deck.workspace.member(name) for name in ("alice", "bob", "carol")]
         deck.workspace.add_channel("ops", everybody, id=OPS)
         yield deck

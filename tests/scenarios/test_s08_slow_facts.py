@@ -25,14 +25,14 @@ def test_s8_the_button_opens_at_once_and_is_filled_when_aws_has_answered(own_dec
     deck = own_deck
     service = deployed(deck)
     card = deck.card(f"{service}-staging-1")
-    deck.world.faults.delay("DescribeServices", SLOW)
+    deck.shore.delay_reads(SLOW)
     did = deck.person("alice").click(card, "Roll back")
     assert did.error == ""
     first = deck.modal("alice")
     assert "Loading" in str(first.blocks)
-    assert deck.world.faults.delaying.wait(10)
+    assert deck.shore.delaying(10)
     view = deck.modal("alice", Field.RELEASE)
-    deck.world.faults.clear()
+    deck.shore.heal()
     assert view.id == first.id
     (opened,) = deck.workspace.calls("views.open")
     assert opened.ok
@@ -50,12 +50,12 @@ def test_s8_a_form_that_is_closed_before_it_is_filled_disturbs_nothing(own_deck:
     deck = own_deck
     service = deployed(deck)
     card = deck.card(f"{service}-staging-1")
-    deck.world.faults.delay("DescribeServices", SLOW)
+    deck.shore.delay_reads(SLOW)
     deck.person("alice").click(card, "Roll back")
     deck.person("alice").close(deck.modal("alice"))
     refused = "views.update"
     deck.until(lambda: [c for c in deck.workspace.calls(refused) if not c.ok], "its late facts")
-    deck.world.faults.clear()
+    deck.shore.heal()
     assert deck.ship.ready()
     assert deck.person("alice").views() == []
     assert len(deck.of(service)) == 1
@@ -67,7 +67,7 @@ def test_s8_a_form_that_is_closed_before_it_is_filled_disturbs_nothing(own_deck:
 def test_s8_a_command_that_takes_long_is_acknowledged_and_answered_later(own_deck: Fleet) -> None:
     deck = own_deck
     service = deck.service()
-    deck.world.faults.delay("DescribeServices", SLOW, n=1)
+    deck.shore.delay_reads(SLOW, n=1)
     did = deck.person("alice").command("/deploy", f"{service} staging v2", channel=CHANNEL)
     assert did.error == ""
     assert "Still working" in str(did.said)

@@ -13,7 +13,8 @@ from rich.console import Console
 from bot.doctor import examine
 from bot.settings.start import load_settings
 from bot.store.migrate import head
-from tests.fakes.harbour import CLUSTER, Outside, catalog_text, outside
+from tests.fakes.harbour import Outside, catalog_text, outside
+from tests.fakes.shore import CLUSTER
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from bot.playground.aws.records import (
     TaskDefinition,
 )
 from bot.playground.aws.tasks import TaskLife
-from bot.playground.aws.timeline import Timeline
+from bot.playground.timeline import Timeline
 
 BREAKER_LEAST, BREAKER_MOST = 3, 200  # bounds of the default threshold type, BOUNDED_PERCENT
 BREAKER_SHARE = 50  # percent of the desired count

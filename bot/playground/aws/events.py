@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.playground.aws.records import Deployment, Minter, Service, Task
-from bot.playground.aws.timeline import Timeline
+from bot.playground.timeline import Timeline
 
 
 class Journal:

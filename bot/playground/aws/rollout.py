@@ -14,7 +14,7 @@ from bot.playground.aws.deployments import Deployments
 from bot.playground.aws.events import Journal
 from bot.playground.aws.records import Deployment, Service, Task
 from bot.playground.aws.tasks import TaskLife
-from bot.playground.aws.timeline import Timeline
+from bot.playground.timeline import Timeline
 
 INCONSISTENT_AFTER = 2  # rounds of failures before ECS complains in an event
 

@@ -17,7 +17,7 @@ from bot.playground.aws.records import (
     Task,
     TaskDefinition,
 )
-from bot.playground.aws.timeline import Timeline
+from bot.playground.timeline import Timeline
 
 STOPPED_KEPT = 3600.0  # ECS shows stopped tasks for at least an hour.
 

@@ -16,15 +16,15 @@ class Clock:
     """
 
     def __init__(self, speed: float, wall: Callable[[], float]) -> None:
-        self._speed = speed
+        self.speed = speed
         self._advanced = 0.0
         self._started = time.monotonic()
         self.wall = wall
 
     def now(self) -> float:
         """The virtual time."""
-        real = time.monotonic() - self._started if self._speed else 0.0
-        return self._advanced + real * self._speed
+        real = time.monotonic() - self._started if self.speed else 0.0
+        return self._advanced + real * self.speed
 
     def advance(self, seconds: float) -> None:
         """Jump forwards by ``seconds`` of virtual time. Raises ``ValueError`` for a step back."""
@@ -34,7 +34,7 @@ class Clock:
 
     def on_the_wall(self, when: float) -> float:
         """The wall's time at the virtual time ``when``, which is not in the future."""
-        ago = (self.now() - when) / self._speed if self._speed else 0.0
+        ago = (self.now() - when) / self.speed if self.speed else 0.0
         return self.wall() - ago
 
 
@@ -60,6 +60,10 @@ class Timeline:
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Run ``action`` when ``seconds`` of virtual time have passed."""
         heapq.heappush(self._due, (self.now + seconds, next(self._order), action))
+
+    def wait(self) -> float | None:
+        """How many virtual seconds until the next thing is due; ``None`` where nothing is."""
+        return max(0.0, self._due[0][0] - self._clock.now()) if self._due else None
 
     def catch_up(self) -> None:
         """Run what is due by now, each thing at its own time."""
