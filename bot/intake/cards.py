@@ -10,6 +10,7 @@ from bot.model.catalog import Catalog
 from bot.model.deployment import Deployment, Kind, Status
 from bot.model.ports import Transaction
 from bot.model.reply import CardFacts
+from bot.workflows.drift import LEFT, last_told
 
 #: How many earlier rollouts the usual duration is taken from.
 SAMPLE = 20
@@ -33,8 +34,17 @@ def card_facts(
         usual=usual_duration(tx.deployments.history(deployment.target, SAMPLE)),
         current=is_current(tx, deployment),
         warnings=deployment.notes,
+        stays=stays(tx, deployment),
         lock=next((k for k in tx.holds.locks(now) if k.covers(deployment.target, now)), None),
     )
+
+
+def stays(tx: Transaction, deployment: Deployment) -> bool:
+    """Whether it ended badly and is the last thing its target was told: it may still run there."""
+    if deployment.status not in LEFT - {Status.CANCELLED}:
+        return False
+    last = last_told(tx, deployment.target)
+    return last is not None and last.id == deployment.id
 
 
 def position(deployment: Deployment, active: Sequence[Deployment]) -> int | None:

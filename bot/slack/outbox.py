@@ -42,6 +42,10 @@ CLAIMED_FOR = timedelta(seconds=20)
 REPOSTED = "Posted anew: the earlier card of this deployment was deleted or can no longer change."
 
 
+#: Ends after which a version stays where it is until another one is rolled out.
+_STAYING = frozenset({Status.FAILED, Status.TIMED_OUT, Status.OUTCOME_UNKNOWN})
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One delivery with what is to be shown now."""
@@ -68,7 +72,8 @@ class Outgoing:
         button: where that is gone, nobody wants the old card anew."""
         delivery, one = self.delivery, self.facts.deployment
         past = one.status is Status.SUCCEEDED and one.kind is Kind.DEPLOY and not self.facts.current
-        if delivery.key != CARD or delivery.ts is None or not past:
+        left = one.status in _STAYING and one.handle is not None and not self.facts.stays
+        if delivery.key != CARD or delivery.ts is None or not (past or left):
             return None
         return Posted(delivery.channel, delivery.ts)
 
