@@ -15,6 +15,7 @@ from threading import Lock
 from typing import Any, Literal
 
 from githubkit import AppAuthStrategy, GitHub, TokenAuthStrategy
+from githubkit.cache import MemCacheStrategy
 from githubkit.exception import (
     AuthCredentialError,
     GitHubException,
@@ -137,6 +138,8 @@ class GitHubApi:
             follow_redirects=False,
             timeout=_TIMEOUT,
             http_cache=False,
+            # Its own keeps an App's JWT for the whole process, whatever key that was signed with.
+            cache_strategy=MemCacheStrategy(),
             auto_retry=False,
         )
 
@@ -179,15 +182,22 @@ def _asking(deed: str, place: Place, *, writes: bool = False) -> Iterator[None]:
         raise fault from None
     except RequestFailed as failed:
         raise _refused(what, failed, writes=writes) from None
-    except (AuthCredentialError, PyJWTError, ValueError) as error:
-        if isinstance(error, ValidationError):
-            raise _lost(f"{what}, and its answer cannot be read.", writes=writes) from None
-        raise Misconfigured(
-            f"{what}, and the App's private key cannot be used.",
-            hint="GITHUB_APP_PRIVATE_KEY names the .pem file that GitHub gave you.",
-        ) from None
-    except GitHubException:
+    except ValidationError:
+        raise _lost(f"{what}, and its answer cannot be read.", writes=writes) from None
+    except AuthCredentialError:
+        raise _unusable_key(what) from None
+    except GitHubException as error:
+        # What goes wrong before anything is sent is the key's fault, and comes wrapped.
+        if isinstance(getattr(error, "exc", None), PyJWTError | ValueError):
+            raise _unusable_key(what) from None
         raise _lost(f"{what}, and gave no answer.", writes=writes) from None
+
+
+def _unusable_key(what: str) -> Misconfigured:
+    return Misconfigured(
+        f"{what}, and the App's private key cannot be used.",
+        hint="GITHUB_APP_PRIVATE_KEY names the .pem file that GitHub gave you.",
+    )
 
 
 def _lost(text: str, *, writes: bool) -> QuarterdeckError:
