@@ -28,9 +28,13 @@ class Fault:
 
 
 class Faults:
-    """The switches. Thread-safe; each takes effect at the next request."""
+    """The switches. Thread-safe; each takes effect at the next request.
+
+    ``delaying`` is set once a request has been made to wait.
+    """
 
     def __init__(self) -> None:
+        self.delaying = threading.Event()
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
 
@@ -83,6 +87,8 @@ class Faults:
             for fault in [each for each in self._faults if service in each.services]:
                 hit.append(fault)
                 self._use(fault)
+                if fault.kind == "slow":
+                    self.delaying.set()
                 if fault.kind not in _LASTING:
                     break
             return hit

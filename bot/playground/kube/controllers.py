@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from bot.playground.aws.records import Minter
+from bot.playground.kube.argocd.applications import Applications
+from bot.playground.kube.argocd.comparing import Comparisons
+from bot.playground.kube.argocd.rendering import Sources
 from bot.playground.kube.deployments import Deployments
 from bot.playground.kube.events import Recorder
 from bot.playground.kube.garbage import Garbage
@@ -23,18 +26,23 @@ class Controllers:
         self.replica_sets = ReplicaSets(timeline, objects, self.recorder, self.pods)
         self.deployments = Deployments(timeline, objects, self.recorder)
         self.garbage = Garbage(timeline, objects)
+        self.sources = Sources()
+        comparisons = Comparisons(objects, self.sources)
+        self.applications = Applications(timeline, objects, self.recorder, comparisons)
 
     def settle(self) -> None:
         """Bring about at once what good images come to; the clock stands still meanwhile."""
-        self.pods.instant = True
+        self.pods.instant = self.applications.operations.instant = True
         try:
             for _ in range(ROUNDS):
                 if not self.drain():
                     return
         finally:
-            self.pods.instant = False
+            self.pods.instant = self.applications.operations.instant = False
 
     def drain(self) -> bool:
         """Let every controller look at what waits for it; whether there was anything."""
-        queues = (self.deployments.queue, self.replica_sets.queue, self.garbage.queue)
-        return any([queue.drain() for queue in queues])  # noqa: C419 - each of them is to be drained
+        built_in = (self.deployments.queue, self.replica_sets.queue, self.garbage.queue)
+        argocd = (self.applications.operations.queue, self.applications.queue)
+        done = [queue.drain() for queue in built_in] + [queue.drain() for queue in argocd]
+        return any(done)

@@ -32,6 +32,10 @@ class Workqueue(Generic[K]):
         """Look at ``key`` when so much virtual time has passed."""
         self._timeline.after(seconds, lambda: self.add(key))
 
+    def awaits(self, key: K) -> bool:
+        """Whether it is to be looked at soon."""
+        return key in self._waiting
+
     def drain(self) -> bool:
         """Look at once at everything that waits; whether there was anything."""
         found = list(self._waiting)

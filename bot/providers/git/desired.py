@@ -62,6 +62,19 @@ class GitManifests(DesiredState):
         return repository.steadily(lambda: self._at(repository, manifests, tip))
 
     @override
+    def at(self, manifests: Manifests, commit: str) -> Written | None:
+        repository = self._repositories.of(manifests)
+
+        def look() -> Written | None:
+            try:
+                there = _bring(repository, commit)
+                return self._at(repository, manifests, commit) if there else None
+            except Misconfigured:
+                return None  # the file, or the value in it, came later
+
+        return repository.steadily(look)
+
+    @override
     def edit(self, manifests: Manifests, image: Image) -> Edit:
         repository = self._repositories.of(manifests)
         tip = repository.fetch()
