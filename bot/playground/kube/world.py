@@ -29,6 +29,7 @@ from bot.playground.kube.resources import (
     EVENTS,
     NAMESPACES,
     PODS,
+    ROLLOUTS,
     Json,
     Resource,
     cloned,
