@@ -14,17 +14,19 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 import structlog
+from pydantic import SecretStr
 from slack_bolt import App
 from slack_sdk import WebClient
 
 from bot.intake.front_door import Intake
 from bot.model.errors import Misconfigured, Transient, Unreachable
-from bot.model.ports import Groups
+from bot.model.ports import Groups, Rollouts
 from bot.providers.aws_session import AwsClients
 from bot.providers.ecr import EcrRegistry
-from bot.providers.ecs.rollouts import EcsRollouts
+from bot.providers.fleet import Fleet, Reach
+from bot.providers.git import GitAccess
 from bot.settings.clock import SystemClock
-from bot.settings.environment import Settings
+from bot.settings.environment import Settings, for_programs
 from bot.settings.start import Configuration
 from bot.slack.app import make_app
 from bot.slack.courier import Courier
@@ -87,16 +89,48 @@ class Outside:
     """The adapters to the outside world, made once; nothing is called by making them."""
 
     clients: AwsClients
-    rollouts: EcsRollouts
+    fleet: Fleet
     registry: EcrRegistry
     slack: WebClient
 
+    @property
+    def rollouts(self) -> Rollouts:
+        """Every provider, behind one port."""
+        return self.fleet.rollouts
 
-def connect(settings: Settings) -> Outside:
-    """Clients for everything outside."""
+    def close(self) -> None:
+        """End what is watched, and close connections that are kept."""
+        self.fleet.close()
+        self.clients.close()
+
+
+def connect(settings: Settings, stirred: Callable[[], None]) -> Outside:
+    """Clients for everything outside. ``stirred`` is called when a watch has seen a change."""
     clients = AwsClients()
     slack = web_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
-    return Outside(clients, EcsRollouts(clients), EcrRegistry(clients), slack)
+    reach = Reach(clients, git_access(settings), settings.kubeconfig or "", SystemClock(), stirred)
+    return Outside(clients, Fleet(reach), EcrRegistry(clients), slack)
+
+
+def git_access(settings: Settings) -> GitAccess:
+    """How git reaches manifests repositories, and in whose name."""
+
+    def secret(value: SecretStr | None) -> str | None:
+        return value.get_secret_value() if value is not None else None
+
+    return GitAccess(
+        cache=settings.quarterdeck_cache,
+        committer=settings.git_committer,
+        token=secret(settings.git_token),
+        ssh_key=settings.git_ssh_key,
+        ssh_known_hosts=settings.git_ssh_known_hosts,
+        signing_key=settings.git_signing_key,
+        github_token=secret(settings.github_token),
+        github_app_id=settings.github_app_id,
+        github_app_private_key=settings.github_app_private_key,
+        github_api_url=settings.github_api_url,
+        environment=for_programs(),
+    )
 
 
 class Bot:
@@ -110,7 +144,8 @@ class Bot:
         self._clock = SystemClock()
         self._groups = LateGroups()
         self._owed = Event()  # set with each card that is asked for, so that it goes out at once
-        self._outside = connect(self._settings)
+        self._stirred = Event()  # set by what is watched outside, so that it is looked at at once
+        self._outside = connect(self._settings, self._stirred.set)
         self._wrong: Callable[[], tuple[str, ...]] = lambda: ("The bot is starting.",)
         self._troubles: list[Callable[[], str]] = []
         self.stopping = Event()
@@ -121,6 +156,7 @@ class Bot:
         """Database, engine and observer first: what runs goes on even while Slack is away."""
         engine = make_engine(self._settings.database_url.get_secret_value())
         self._stack.callback(engine.dispose)
+        self._stack.callback(self._outside.fleet.close)
         replica = self._identify(engine)
         upgrade(engine)
         database = Database(engine, self._clock, self._owed.set)
@@ -169,7 +205,7 @@ class Bot:
         reaper.start()
         self._stack.callback(reaper.stop)
         self._troubles.append(reaper.trouble)
-        observer = Observer(parts)
+        observer = Observer(parts, stirred=self._stirred)
         observer.start()
         self._stack.callback(observer.stop)
         self._troubles.append(observer.trouble)

@@ -28,8 +28,8 @@ MARKS = {
 
 def examine(configuration: Configuration, console: Console) -> int:
     """Print the table; 1 when something is broken, 0 when at most warnings were found."""
-    outside = connect(configuration.settings)
-    with closing(outside.clients):
+    outside = connect(configuration.settings, lambda: None)
+    with closing(outside):
         return _table(all_findings(configuration, outside), console)
 
 

@@ -14,6 +14,8 @@ from bot.model.ports import Store, Transaction
 from bot.model.reply import Accepted, DryRun, Refused
 from bot.model.rollout import Live
 from bot.policy.decide import Allowed, Denied, NeedsApproval, decide
+from bot.policy.facts import Facts
+from bot.workflows.drift import warnings
 from bot.workflows.facts import Asked, gather
 from bot.workflows.parts import Parts
 
@@ -27,6 +29,7 @@ class Candidate:
     live: Live
     reason: str
     override_freeze: bool
+    warnings: tuple[str, ...] = ()
 
     @property
     def target(self) -> Target:
@@ -103,20 +106,26 @@ class Deploys:
         live = self._parts.rollouts.live(spec)
         return Candidate(spec, image, live, command.reason, command.override_freeze)
 
-    def _decide(
-        self, tx: Transaction, ask: Ask, candidate: Candidate, subject: Subject
-    ) -> Accepted | Refused:
+    def _facts(self, tx: Transaction, ask: Ask, candidate: Candidate) -> Facts:
         asked = Asked(
             Kind.DEPLOY,
             candidate.target,
             ask.requester,
             candidate.reason,
             candidate.override_freeze,
+            candidate.live.downtime,
         )
-        decision = decide(gather(tx, self._parts.catalog(), asked, self._parts.clock.now()))
+        return gather(tx, self._parts.catalog(), asked, self._parts.clock.now())
+
+    def _decide(
+        self, tx: Transaction, ask: Ask, candidate: Candidate, subject: Subject
+    ) -> Accepted | Refused:
+        facts = self._facts(tx, ask, candidate)
+        decision = decide(facts)
         if isinstance(decision, Denied):
             return deny(tx, ask, subject, refused_by(decision))
-        deployment = self._create(tx, ask, candidate, decision)
+        warned = warnings(tx, facts, candidate.live)
+        deployment = self._create(tx, ask, replace(candidate, warnings=warned), decision)
         notes = " ".join(decision.notes)
         record(
             tx,
@@ -150,6 +159,7 @@ class Deploys:
             approvals_needed=waits.approvals if waits else 0,
             expires_at=now + waits.expires_after if waits else None,
             overridden_freeze=decision.overridden_freeze,
+            notes=candidate.warnings,
         )
         tx.deployments.add(deployment)
         if deployment.expires_at is not None:
@@ -172,22 +182,16 @@ class Deploys:
             plan = self._parts.rollouts.plan(candidate.spec, candidate.image)
         except QuarterdeckError as fault:
             return refused_for(fault)
-        asked = Asked(
-            Kind.DEPLOY,
-            candidate.target,
-            ask.requester,
-            candidate.reason,
-            candidate.override_freeze,
-        )
         with self._parts.store.read() as tx:
-            decision = decide(gather(tx, self._parts.catalog(), asked, self._parts.clock.now()))
+            facts = self._facts(tx, ask, candidate)
+            warned = warnings(tx, facts, candidate.live)
         return DryRun(
             candidate.target,
             candidate.image,
             candidate.live.image,
-            in_words(decision),
+            in_words(decide(facts)),
             plan.diff,
-            plan.warnings,
+            tuple(dict.fromkeys((*warned, *plan.warnings))),
         )
 
 
@@ -261,11 +265,12 @@ def in_words(decision: Allowed | NeedsApproval | Denied) -> str:
 def said(deployment: Deployment) -> str:
     """What was just done about a deployment, in one sentence."""
     what = f"{deployment.id}: {deployment.image.name} to {deployment.target.environment}"
+    mind = "".join(f" Mind: {note.rstrip('.')}." for note in deployment.notes)
     if deployment.kind is Kind.ROLLBACK:
-        return f"{what} is on its way back; its card follows it."
+        return f"{what} is on its way back; its card follows it.{mind}"
     if deployment.status is Status.AWAITING_APPROVAL:
-        return f"{what} waits for {deployment.approvals_needed} approval(s); see its card."
-    return f"{what} is queued; its card follows it."
+        return f"{what} waits for {deployment.approvals_needed} approval(s); see its card.{mind}"
+    return f"{what} is queued; its card follows it.{mind}"
 
 
 def merged(results: list[Accepted | Refused]) -> Accepted | Refused:

@@ -22,7 +22,7 @@ from bot.intake.ask import Ask, unknown_target
 from bot.intake.cards import card_facts
 from bot.intake.ids import unknown_deployment
 from bot.model.catalog import TargetSpec
-from bot.model.deployment import AuditRow, Kind, Release, Target
+from bot.model.deployment import AuditRow, Kind, Target
 from bot.model.errors import QuarterdeckError
 from bot.model.ports import Transaction
 from bot.model.reply import (
@@ -43,6 +43,7 @@ from bot.policy.calendar import frozen_by, until
 from bot.policy.decide import Denied, NeedsApproval, decide
 from bot.policy.reasons import explain
 from bot.policy.roles import abilities
+from bot.workflows.drift import drifts
 from bot.workflows.facts import Asked, gather
 from bot.workflows.parts import Parts
 
@@ -100,7 +101,7 @@ class Reports:
             active,
             tuple(lock for lock in tx.holds.locks(now) if lock.covers(target, now)),
             self._frozen(tx, spec.environment, target),
-            drift(read, last) if not active else "",
+            "; ".join(drifts(tx, target, read)),
             live.message if isinstance(live, QuarterdeckError) else "",
         )
 
@@ -144,9 +145,10 @@ class Reports:
 
     def why_target(self, command: ExplainTarget, ask: Ask) -> Why | Refused:
         """What a deployment to this target would meet right now, asked by this person."""
-        if self._parts.catalog().spec(command.target) is None:
+        spec = self._parts.catalog().spec(command.target)
+        if spec is None:
             return unknown_target(command.target)
-        asked = Asked(Kind.DEPLOY, command.target, ask.requester, "")
+        asked = Asked(Kind.DEPLOY, command.target, ask.requester, "", downtime=self._downtime(spec))
         with self._parts.store.read() as tx:
             decision = decide(gather(tx, self._parts.catalog(), asked, self._parts.clock.now()))
         if isinstance(decision, Denied):
@@ -155,6 +157,13 @@ class Reports:
         if isinstance(decision, NeedsApproval):
             return Why(f"{command.target} would wait for {decision.approvals} approval(s).", ())
         return Why(f"{command.target} would take a deployment now.", ())
+
+    def _downtime(self, spec: TargetSpec) -> tuple[str, ...]:
+        """Read only where it decides; what cannot be read is told by a deployment itself."""
+        if self._parts.catalog().policy_of(spec.key).zero_downtime != "require":
+            return ()
+        live = self._live(spec)
+        return live.downtime if isinstance(live, Live) else ()
 
     def locks(self, _command: ShowLocks, _ask: Ask) -> HoldsReport:
         """Everything that is in the way."""
@@ -206,14 +215,6 @@ class Reports:
         """What the deploy modal offers."""
         catalog = self._parts.catalog()
         return DeployForm(tuple(catalog.services), tuple(catalog.environments))
-
-
-def drift(live: Live | None, last: Release | None) -> str:
-    """How what is live differs from what was released last; empty when it does not."""
-    if live is None or last is None or live.revision == last.revision:
-        return ""
-    running = live.image.digest[:19] if live.image else live.revision
-    return f"runs {running}, but {last.image.name} was released last: changed outside Quarterdeck"
 
 
 def said(row: AuditRow) -> tuple[str, str, str]:

@@ -40,6 +40,7 @@ from bot.model.ports import Transaction
 from bot.model.reply import Accepted, Refused, RollbackForm
 from bot.model.rollout import Live
 from bot.policy.decide import Denied, decide
+from bot.workflows.drift import warnings
 from bot.workflows.ending import Ending, settle
 from bot.workflows.facts import Asked, gather
 from bot.workflows.parts import Parts
@@ -52,7 +53,8 @@ OFFERED = 5
 class Way:
     """The way back: to which release, from what (``None`` where it could not be read).
 
-    ``passed`` are the gates that would have stopped a deployment, in words.
+    ``passed`` are the gates that would have stopped a deployment, in words. ``warnings`` are for
+    its card.
     """
 
     spec: TargetSpec
@@ -60,6 +62,7 @@ class Way:
     live: Live | None
     reason: str
     passed: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Rollbacks:
@@ -215,16 +218,20 @@ class Rollbacks:
         return None
 
     def _go(self, way: Way, ask: Ask, subject: Subject) -> Accepted | Refused:
-        asked = Asked(Kind.ROLLBACK, way.spec.key, ask.requester, way.reason)
+        downtime = way.live.downtime if way.live else ()
+        asked = Asked(Kind.ROLLBACK, way.spec.key, ask.requester, way.reason, downtime=downtime)
         try:
             with self._parts.store.begin() as tx:
                 if (told := answered(tx, ask, subject)) is not None:
                     return told
                 now = self._parts.clock.now()
-                decision = decide(gather(tx, self._parts.catalog(), asked, now))
+                facts = gather(tx, self._parts.catalog(), asked, now)
+                decision = decide(facts)
                 if isinstance(decision, Denied):
                     return deny(tx, ask, subject, refused_by(decision))
-                return self._record(tx, replace(way, passed=decision.notes), ask, subject)
+                warned = warnings(tx, facts, way.live)
+                way = replace(way, passed=decision.notes, warnings=warned)
+                return self._record(tx, way, ask, subject)
         except UserError as duplicate:
             return refuse(self._parts.store, ask, subject, refused_for(duplicate))
 
@@ -271,6 +278,7 @@ class Rollbacks:
             created_at=self._parts.clock.now(),
             request_id=ask.request_id,
             revision=way.release.revision,
+            notes=way.warnings,
         )
 
     def _last(self, tx: Transaction, target: Target) -> Image | None:

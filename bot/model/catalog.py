@@ -237,6 +237,11 @@ class TargetSpec(Part):
         return Target(self.service, self.environment)
 
     @property
+    def tells_changes(self) -> bool:
+        """Whether its provider says by itself that something has changed, and need not be asked."""
+        return self.provider != "ecs"
+
+    @property
     def ecs(self) -> EcsService:
         """Its place on ECS. Raises ``Misconfigured`` where another provider rolls it."""
         return self._place(self.ecs_place)

@@ -149,7 +149,8 @@ class Deployment:
     ``image`` is what was asked for and approved; ``previous`` is what ran when it was asked
     (``None`` on a target that runs nothing we can name). ``revision`` and ``handle`` are the
     provider's names of the new revision and of the rollout, known once they exist. ``version``
-    counts writes: every change of state is a compare-and-set on it.
+    counts writes: every change of state is a compare-and-set on it. ``notes`` are warnings, each
+    one line, that were true when it was asked for and, once it has begun, when it began.
     """
 
     id: str
@@ -179,6 +180,7 @@ class Deployment:
     finished_at: datetime | None = None
     progress: Progress = field(default_factory=Progress)
     overridden_freeze: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def settled(self) -> bool:

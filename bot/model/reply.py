@@ -93,7 +93,7 @@ class CardFacts:
     """Everything a deployment's card shows. ``position`` counts from 1 for the next to start.
 
     ``usual`` is the median duration of earlier rollouts of this target. ``current`` says whether
-    this deployment's version is the one its target should be running now.
+    this deployment is the newest that is known to have run well on its target.
     """
 
     deployment: Deployment

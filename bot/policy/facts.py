@@ -16,6 +16,7 @@ class Facts:
     ``locks`` and ``freezes`` may hold others than the target's: each rule picks what covers it.
     ``policy`` is the target's own. ``override_freeze`` is what was asked, not what is granted.
     ``orphaned`` says that the target has left the catalog; ``policy`` is what is left of it then.
+    ``downtime`` is what keeps the rollout from being free of downtime, each a provider's clause.
     ``at_start`` says that this is the second look, when the turn has come: only words depend on it.
     """
 
@@ -32,3 +33,4 @@ class Facts:
     pause: Pause | None = None
     at_start: bool = False
     orphaned: bool = False
+    downtime: tuple[str, ...] = ()

@@ -29,6 +29,7 @@ class ReasonCode(StrEnum):
     NOT_FROZEN = "NOT_FROZEN"
     NOT_PAUSED = "NOT_PAUSED"
     ROLLBACK_EXEMPT = "ROLLBACK_EXEMPT"
+    DOWNTIME = "DOWNTIME"
     # Approval.
     APPROVAL_NEEDED = "APPROVAL_NEEDED"
     BOT_NEEDS_HUMANS = "BOT_NEEDS_HUMANS"
@@ -61,6 +62,17 @@ class ReasonCode(StrEnum):
     SUPERSEDED = "SUPERSEDED"
     TIMED_OUT = "TIMED_OUT"
     OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+    # Ends and refusals under Argo CD and in a cluster.
+    DEGRADED = "DEGRADED"
+    MISSING = "MISSING"
+    SYNC_FAILED = "SYNC_FAILED"
+    COMPARISON_ERROR = "COMPARISON_ERROR"
+    PROGRESS_DEADLINE_EXCEEDED = "PROGRESS_DEADLINE_EXCEEDED"
+    PULL_REQUEST_CLOSED = "PULL_REQUEST_CLOSED"
+    PUSH_REFUSED = "PUSH_REFUSED"
+    PUSH_RACE = "PUSH_RACE"
+    MANIFEST_UNSUITABLE = "MANIFEST_UNSUITABLE"
+    AUTO_SYNC_ON = "AUTO_SYNC_ON"
     # What was typed.
     USAGE = "USAGE"
     TOO_LONG = "TOO_LONG"
@@ -156,7 +168,14 @@ MEANINGS: Mapping[ReasonCode, Meaning] = {
     ),
     ReasonCode.NOT_PAUSED: Meaning("Nothing is paused.", _NOTHING),
     ReasonCode.ROLLBACK_EXEMPT: Meaning(
-        "A rollback passes locks, freezes, the pause, channels and approvals.", _NOTHING
+        "A rollback passes locks, freezes, the pause, channels, approvals and the look for "
+        "downtime.",
+        _NOTHING,
+    ),
+    ReasonCode.DOWNTIME: Meaning(
+        "The workload cannot be rolled without a moment in which nothing answers.",
+        "Give it a rolling update without unavailable pods, a readiness probe and two replicas, or "
+        "say in quarterdeck.yaml why that is accepted: downtime_accepted.",
     ),
     ReasonCode.APPROVAL_NEEDED: Meaning(
         "The policy wants approvals before this starts.", "Ask an approver to look at its card."
@@ -247,6 +266,50 @@ MEANINGS: Mapping[ReasonCode, Meaning] = {
     ReasonCode.OUTCOME_UNKNOWN: Meaning(
         "A call was sent, and whether it took effect could not be read back.",
         "Look at the target, then deploy or roll back.",
+    ),
+    ReasonCode.DEGRADED: Meaning(
+        "It was rolled out, and what it runs on is not healthy.",
+        "Its card names what is unhealthy and why. Nothing takes it back by itself: roll back, or "
+        "deploy what mends it.",
+    ),
+    ReasonCode.MISSING: Meaning(
+        "Something that git asks for, or the Application itself, is not in the cluster.",
+        "Its card names what is missing; look at it in Argo CD, then roll back or deploy again.",
+    ),
+    ReasonCode.SYNC_FAILED: Meaning(
+        "Argo CD could not apply what stands in git to the cluster.",
+        "Its card quotes why. Roll back, or deploy again when the manifests are mended.",
+    ),
+    ReasonCode.COMPARISON_ERROR: Meaning(
+        "Argo CD cannot make manifests of what stands in git, or cannot read the cluster.",
+        "Its card quotes why. Roll back, or deploy again when the manifests are mended.",
+    ),
+    ReasonCode.PROGRESS_DEADLINE_EXCEEDED: Meaning(
+        "New pods did not become ready in the time that the workload gives them.",
+        "Its card says what keeps the pods. Nothing takes it back by itself: roll back, or deploy "
+        "what mends it.",
+    ),
+    ReasonCode.PULL_REQUEST_CLOSED: Meaning(
+        "Somebody closed its pull request without merging it, so nothing was changed.",
+        "The pull request says who and why. /deploy retry and the id opens another one.",
+    ),
+    ReasonCode.PUSH_REFUSED: Meaning(
+        "The manifests repository did not take the commit: a protected branch, a hook or a right "
+        "that is missing.",
+        "Let Quarterdeck push to that branch, or have the catalog deliver by pull_request.",
+    ),
+    ReasonCode.PUSH_RACE: Meaning(
+        "Others pushed to the manifests repository faster than Quarterdeck, again and again.",
+        _ANEW,
+    ),
+    ReasonCode.MANIFEST_UNSUITABLE: Meaning(
+        "The image cannot be changed safely in the manifest: it is not found, found twice, an "
+        "anchor or a template.",
+        "The refusal names file and line: mend the manifest, or the place in quarterdeck.yaml.",
+    ),
+    ReasonCode.AUTO_SYNC_ON: Meaning(
+        "Argo CD would undo it at once: the Application syncs itself from git.",
+        "Roll back by git (rollback: git in quarterdeck.yaml), or turn auto-sync off.",
     ),
     ReasonCode.USAGE: Meaning("The command was not written as it should be.", _TYPED),
     ReasonCode.TOO_LONG: Meaning("A text is longer than what is kept.", "Shorten it."),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import assert_never
 
 from bot.model.deployment import Kind, Lock
 from bot.model.wording import plain, quoted
@@ -138,6 +139,30 @@ def _freezes(facts: Facts) -> tuple[str, ...]:
     return tuple(found)
 
 
+def downtime(facts: Facts) -> tuple[Finding, ...]:
+    """What is rolled with downtime is told, or refused, as the policy has it."""
+    said = with_downtime(facts)
+    if not said:
+        return ()
+    match facts.policy.zero_downtime:
+        case "off":
+            return ()
+        case "warn":
+            return (Note(ReasonCode.DOWNTIME, said),)
+        case "require":
+            what_to_do = f"{explain(ReasonCode.DOWNTIME).what_to_do}{_again(facts)}"
+            return (Reason(ReasonCode.DOWNTIME, said, what_to_do),)
+        case never:
+            assert_never(never)
+
+
+def with_downtime(facts: Facts) -> str:
+    """Why there will be downtime, as one sentence; empty where there will be none."""
+    told = (plain(clause, 200).rstrip(".") for clause in facts.downtime)
+    clauses = "; ".join(filter(None, told))
+    return f"{facts.target} cannot be rolled without downtime: {clauses}." if clauses else ""
+
+
 def _until_lifted(facts: Facts, owner: str, verb: str) -> str:
     policy = facts.policy
     others = mentions(approvers_of(policy), policy.incident_responders)
@@ -173,6 +198,7 @@ RULES: tuple[Rule, ...] = (
     Rule(paused, _DEPLOY),
     Rule(locked, _DEPLOY),
     Rule(frozen, _DEPLOY),
+    Rule(downtime, _DEPLOY),
 )
 
 
@@ -182,7 +208,7 @@ HOLDS = (paused, locked, frozen)
 
 def exempted(facts: Facts) -> tuple[Note, ...]:
     """For a rollback: every gate it passed that would have stopped a deployment."""
-    gates = (wrong_channel, *HOLDS)
+    gates = (wrong_channel, *HOLDS, downtime)
     passed = [found for gate in gates for found in gate(facts) if isinstance(found, Reason)]
     return tuple(
         Note(ReasonCode.ROLLBACK_EXEMPT, f"Passed as a rollback: {reason.text}")

@@ -132,6 +132,10 @@ class Settings(DatabaseSetting):
         le=300,
         description="how long a replica may be silent before another one takes over its work",
     )
+    kubeconfig: Annotated[str | None, BeforeValidator(_stripped)] = Field(
+        default=None,
+        description="the clusters of Kubernetes targets; without it ~/.kube/config, or the own one",
+    )
     git_token: Secret | None = Field(
         default=None, description="pushes to manifests repositories over HTTPS"
     )
@@ -215,6 +219,22 @@ _WHAT_TO_DO = {
     "log_level": "It is one of DEBUG, INFO, WARNING, ERROR.",
     "quarterdeck_log_format": "It is json or console.",
 }
+
+
+#: What git and ssh need to know of this machine: where programs are, and how to get out.
+_FOR_PROGRAMS = frozenset(
+    {"PATH", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "CURL_CA_BUNDLE"}
+)
+
+
+def for_programs() -> dict[str, str]:
+    """The part of our own environment that programs which we run may know: no secret of ours."""
+    proxies = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}
+    return {
+        name: value
+        for name, value in os.environ.items()  # noqa: TID251 - this is the room
+        if name in _FOR_PROGRAMS or name.upper() in proxies
+    }
 
 
 def read_settings(env_file: Path | None) -> tuple[Settings | None, list[Problem]]:

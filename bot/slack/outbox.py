@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.model.deployment import Kind, Status
 from bot.model.errors import (
     AccessDenied,
     QuarterdeckError,
@@ -60,6 +61,16 @@ class Outgoing:
             thread_ts=delivery.thread_ts,
             broadcast=delivery.broadcast,
         )
+
+    @property
+    def replaced(self) -> Posted | None:
+        """Where the card of a version is that another one has replaced since, and only loses its
+        button: where that is gone, nobody wants the old card anew."""
+        delivery, one = self.delivery, self.facts.deployment
+        past = one.status is Status.SUCCEEDED and one.kind is Kind.DEPLOY and not self.facts.current
+        if delivery.key != CARD or delivery.ts is None or not past:
+            return None
+        return Posted(delivery.channel, delivery.ts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +173,12 @@ class Deliverer:
     def _send(self, outgoing: Outgoing) -> bool:
         try:
             posted = self._show(outgoing)
-        except ChannelGone as gone:
-            return self._elsewhere(outgoing, gone)
-        except MessageGone as gone:
+        except (ChannelGone, MessageGone) as gone:
+            if outgoing.replaced is not None:
+                self._done(outgoing, outgoing.replaced)
+                return False
+            if isinstance(gone, ChannelGone):
+                return self._elsewhere(outgoing, gone)
             return self._anew(outgoing, gone)
         except QuarterdeckError as fault:
             self._later(outgoing.delivery, fault)

@@ -49,6 +49,7 @@ def columns_of(deployment: Deployment) -> dict[str, Any]:
             "status": deployment.status,
             "ended_by": deployment.ended_by,
             "progress": deployment.progress,
+            "notes": deployment.notes,
         }
     )
 
@@ -75,7 +76,11 @@ def _flat(name: str, value: Any) -> dict[str, Any]:
         case "progress":
             return {name: asdict(value)}
         case _:
-            return {name: value}
+            return {name: _lines(value) if name == "notes" else value}
+
+
+def _lines(texts: tuple[str, ...]) -> str:
+    return "\n".join(" ".join(text.split()) for text in texts)
 
 
 def deployment_of(row: Row) -> Deployment:
@@ -109,6 +114,7 @@ def deployment_of(row: Row) -> Deployment:
         finished_at=row.finished_at,
         progress=Progress(**row.progress),
         overridden_freeze=row.overridden_freeze,
+        notes=tuple(row.notes.splitlines()),
     )
 
 

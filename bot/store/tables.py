@@ -107,6 +107,7 @@ deployments = Table(
     Column("finished_at", Moment),
     Column("progress", sa.JSON, nullable=False),
     _text("overridden_freeze"),
+    _text("notes", server_default=sa.text("''")),  # one a line
 )
 RUNNING = f"status = '{Status.RUNNING}'"
 ALIVE = "status IN ({})".format(", ".join(f"'{status}'" for status in sorted(ACTIVE)))

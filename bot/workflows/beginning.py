@@ -27,6 +27,7 @@ from bot.model.rollout import Live
 from bot.policy.decide import Denied, approvals_needed, decide, held
 from bot.policy.votes import tally
 from bot.workflows.deadline import target_of
+from bot.workflows.drift import warnings
 from bot.workflows.ending import Ending, settle
 from bot.workflows.facts import Asked, gather
 from bot.workflows.parts import Parts
@@ -159,6 +160,7 @@ class Beginning:
             requester,
             deployment.reason,
             override_freeze=bool(deployment.overridden_freeze),
+            downtime=fresh.live.downtime,
         )
         facts = gather(tx, fresh.catalog, asked, now)
         decision = decide(replace(facts, at_start=True))
@@ -206,7 +208,18 @@ class Beginning:
             previous=(live.image if live else None) or deployment.previous,
             previous_revision=live.revision if live else deployment.previous_revision,
             explanation="",
+            notes=self._notes(tx, deployment, live, now),
         )
+
+    def _notes(
+        self, tx: Transaction, deployment: Deployment, live: Live | None, now: datetime
+    ) -> tuple[str, ...]:
+        """The warnings of this moment, in place of those of when it was asked for."""
+        if live is None:
+            return deployment.notes
+        asker = Requester(deployment.requester, is_bot=deployment.requester_is_bot)
+        asked = Asked(deployment.kind, deployment.target, asker, downtime=live.downtime)
+        return warnings(tx, gather(tx, self._parts.catalog(), asked, now), live)
 
     def _show(self, tx: Transaction, running: Deployment) -> None:
         """Its card, and those of what waits behind it: everybody has moved up."""

@@ -74,7 +74,7 @@ class Deadline:
         said = (
             f"Not finished after {self._lasting(deployment)}, with "
             f"{seen.progress.running} of {seen.progress.desired} tasks running. "
-            "The provider goes on by itself; roll back if it should not."
+            f"{closed(seen.explanation)}The provider goes on by itself; roll back if it should not."
         )
         return Ending(Status.TIMED_OUT, said, "TIMED_OUT")
 
@@ -94,6 +94,12 @@ class Deadline:
     def _limit(self, deployment: Deployment) -> timedelta:
         spec = self._parts.catalog().spec(deployment.target)
         return spec.timeout if spec is not None else UNLISTED
+
+
+def closed(clause: str) -> str:
+    """Foreign words as a sentence before the next one; nothing where there are none."""
+    words = clause.strip()
+    return f"{words}{'' if words[-1:] in {'.', '!', '?'} else '.'} " if words else ""
 
 
 def target_of(parts: Parts, deployment: Deployment) -> TargetSpec:

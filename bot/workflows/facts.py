@@ -14,13 +14,14 @@ from bot.policy.facts import Facts
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody wants of a target."""
+    """What somebody wants of a target. ``downtime`` is what its provider says of it, if known."""
 
     kind: Kind
     target: Target
     requester: Requester
     reason: str = ""
     override_freeze: bool = False
+    downtime: tuple[str, ...] = ()
 
 
 def gather(tx: Transaction, catalog: Catalog, asked: Asked, now: datetime) -> Facts:
@@ -36,6 +37,7 @@ def gather(tx: Transaction, catalog: Catalog, asked: Asked, now: datetime) -> Fa
         locks=tuple(tx.holds.locks(now)),
         freezes=tuple(tx.holds.freezes(now)),
         pause=tx.holds.paused(),
+        downtime=asked.downtime,
         orphaned=catalog.spec(asked.target) is None,
     )
 

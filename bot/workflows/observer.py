@@ -2,14 +2,19 @@
 
 So outside calls and database writes grow with what changes, not with rollouts times time: a
 workflow that waits costs nothing but its turn.
+
+A provider that has a watch open says when something has changed: it is looked at at once, while
+those that have to be asked are asked at the same pace as ever.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import structlog
 from typing_extensions import override
@@ -30,15 +35,27 @@ QUICK, SLOW = 3.0, 8.0
 CALM = 30
 #: Longest pause, in seconds, while the provider throttles us or cannot be reached.
 LONGEST = 60.0
+#: Seconds from one look to the next at least, however many changes are told in between.
+BREATH = 0.3
 
 
 class Observer(Patrol):
-    """One per process. ``look`` is one pass."""
+    """One per process. ``look`` is one pass; setting ``stirred`` makes one at once of what tells
+    its changes by itself. ``ticks`` counts seconds; another one is for tests.
+    """
 
-    def __init__(self, parts: Parts, quick: float = QUICK) -> None:
-        super().__init__("observer", quick)
+    def __init__(
+        self,
+        parts: Parts,
+        quick: float = QUICK,
+        stirred: Event | None = None,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__("observer", quick, stirred)
         self._parts = parts
         self._quick = quick
+        self._ticks = ticks
+        self._due = self._quiet = float("-inf")
         self._calm = 0
         self._faults = 0
         self._shown: dict[str, set[str]] = {}
@@ -46,15 +63,42 @@ class Observer(Patrol):
 
     @override
     def _round(self) -> float:
+        now = self._ticks()
+        again = self._due
+        if now >= self._due:
+            again = self._due = self._everything() + self._ticks()
+        elif now >= self._quiet:
+            again = self._due if self._at_once() else min(self._due, self._quiet)
+        else:
+            return min(self._due, self._quiet) - now
+        after = self._ticks()
+        self._quiet = max(self._quiet, after + BREATH)
+        return max(0.0, again - after)
+
+    def _everything(self) -> float:
+        """The look that is due. Returns the seconds until the next one."""
+        looked = self._apart(None)
+        if isinstance(looked, BaseException):
+            return self._endure(looked) + self._pause()
+        self._faults = 0
+        self._calm = 0 if looked else self._calm + 1
+        return self._pause()
+
+    def _at_once(self) -> bool:
+        """A look in between. One that fails is made again after a while, changes or not."""
+        looked = self._apart(lambda spec: spec.tells_changes)
+        if not isinstance(looked, BaseException):
+            return True
+        self._quiet = self._ticks() + self._quick
+        error = looked.message if isinstance(looked, QuarterdeckError) else ""
+        log.warning("cannot look at once", error=error, exc_info=None if error else looked)
+        return False
+
+    def _apart(self, which: Callable[[TargetSpec], bool] | None) -> bool | BaseException:
         """On a thread of the pool, which keeps whatever fault there is."""
         with ThreadPoolExecutor(1, thread_name_prefix="observing") as looking:
-            look = looking.submit(self.look)
-        fault = look.exception()
-        if fault is not None:
-            return self._endure(fault) + self._pause()
-        self._faults = 0
-        self._calm = 0 if look.result() else self._calm + 1
-        return self._pause()
+            look = looking.submit(self.look, which)
+        return look.exception() or look.result()
 
     def _endure(self, fault: BaseException) -> float:
         """Whatever went wrong, the next look is due: nothing else would ever end these rollouts.
@@ -75,8 +119,8 @@ class Observer(Patrol):
             pause = min(SLOW, self._quick * (1 + max(0, self._calm - CALM) / CALM))
         return pause * random.uniform(0.8, 1.0)  # noqa: S311 - jitter, not a secret
 
-    def look(self) -> bool:
-        """Look once at everything that runs; returns whether anything was new."""
+    def look(self, which: Callable[[TargetSpec], bool] | None = None) -> bool:
+        """Look once at everything that runs on such targets; returns whether anything was new."""
         with self._parts.store.read() as tx:
             running = [
                 d for d in tx.deployments.running(self._parts.replica) if d.handle is not None
@@ -85,11 +129,13 @@ class Observer(Patrol):
             self._shown = {
                 d.id: self._shown.get(d.id) or lines(tx.outbox.said(d.id)) for d in running
             }
-        watched = [pair for d in running if (pair := self._watched(d)) is not None]
+        pairs = [pair for d in running if (pair := self._watched(d)) is not None]
+        watched = [pair for pair in pairs if which is None or which(pair[0])]
         if not watched:
             return False
         looks = self._observe(watched)
         changes = [self._record(d, looks[d.id]) for d in running if d.id in looks]
+        self._unseen = {d.id for d in running if d.id in self._unseen} - looks.keys()
         self._blind(running, looks.faults)
         if looks.faults and not looks:
             # Nobody answers: look less often, and above all where we are asked to.
@@ -109,7 +155,7 @@ class Observer(Patrol):
             for name, fault in faults.items()
             if name in self._unseen or not isinstance(fault, Transient)
         }
-        self._unseen = set(faults)
+        self._unseen |= set(faults)
         said = {
             name: f"It cannot be watched for now, and goes on: {fault.message}"
             for name, fault in lasting.items()
@@ -137,15 +183,16 @@ class Observer(Patrol):
 
     def _record(self, before: Deployment, seen: Observation) -> bool:
         """Write what is new; the fence keeps a replica that lost its lease from writing."""
-        # A rollout that the provider accepted has nothing to explain, but that it was not seen.
-        fresh = seen.progress != before.progress or before.explanation != ""
+        # What it waits for, if anything; why it ended is written by the end itself.
+        waits = seen.explanation if seen.end is None else ""
+        fresh = (seen.progress, waits) != (before.progress, before.explanation)
         news = [line for line in seen.events if line not in self._shown[before.id]]
         if not fresh and not seen.end and not news:
             return False
         now = self._parts.clock.now()
         with self._parts.store.begin() as tx:
             if fresh and not tx.deployments.note(
-                before.id, self._parts.replica, progress=seen.progress, explanation=""
+                before.id, self._parts.replica, progress=seen.progress, explanation=waits
             ):
                 return False
             if news:

@@ -44,11 +44,25 @@ def test_what_is_stored_comes_back_whole(database: Database) -> None:
         finished_at=NOON + timedelta(seconds=2),
         progress=Progress(desired=4, running=3, pending=1, failed=2, old=5),
         overridden_freeze="weekend",
+        notes=("drifted: *v1* <!channel>", "no readiness probe"),
     )
     stored(database, whole)
     with database.read() as tx:
         assert tx.deployments.get(whole.id) == whole
         assert tx.deployments.get("backend-staging-99") is None
+
+
+def test_a_note_is_one_line_whatever_was_in_it(database: Database) -> None:
+    made = a_deployment(notes=("two\nlines\u2028more", "another"))
+    stored(database, made)
+    with database.begin() as tx:
+        found = tx.deployments.get(made.id)
+        assert found is not None
+        assert found.notes == ("two lines more", "another")
+        assert tx.deployments.note(made.id, None, notes=())
+        found = tx.deployments.get(made.id)
+    assert found is not None
+    assert found.notes == ()
 
 
 def test_text_that_postgresql_cannot_hold_is_stored_without_harm(database: Database) -> None:

@@ -25,11 +25,13 @@ from bot.model.catalog import (
     TargetSpec,
 )
 from bot.model.deployment import AuditRow, Deployment, Image, Person, Release, Requester, Target
-from bot.model.places import EcsService
+from bot.model.places import ArgoCdApplication, EcsService, KustomizeImage, Manifests
 from bot.model.reply import Accepted, Reply
 from bot.store.database import Database
 from bot.store.engine import engine_client
+from bot.store.outbox import CARD
 from bot.store.session import make_engine
+from bot.store.tables import outbox
 from bot.workflows.observer import Observer
 from bot.workflows.parts import Parts
 from bot.workflows.steps import Steps
@@ -123,6 +125,25 @@ def without(catalog: Catalog, *gone: Target) -> Catalog:
     environments = {name: each for name, each in catalog.environments.items() if name in used}
     parts = {name: getattr(catalog, name) for name in Catalog.model_fields}
     return Catalog(**{**parts, "targets": targets, "environments": environments})
+
+
+def under_argo_cd(catalog: Catalog, target: Target) -> Catalog:
+    """The catalog with this target as an Argo CD Application instead."""
+    spec = TargetSpec(
+        service=target.service,
+        environment=target.environment,
+        argocd=ArgoCdApplication(
+            application=f"{target.service}-{target.environment}",
+            manifests=Manifests(
+                repository="https://git.example.com/acme/manifests.git",
+                path=f"{target.service}/{target.environment}",
+                kustomize=KustomizeImage(image=target.service),
+            ),
+        ),
+    )
+    targets = tuple(spec if each.key == target else each for each in catalog.targets)
+    parts = {name: getattr(catalog, name) for name in Catalog.model_fields}
+    return Catalog(**{**parts, "targets": targets})
 
 
 def image_of(service: str, digest: str, ref: str) -> Image:
@@ -237,6 +258,15 @@ class Rooms:
     def said(self, deployment_id: str) -> list[str]:
         with self.database.read() as tx:
             return list(tx.outbox.said(deployment_id))
+
+    def cards_asked(self, deployment_id: str) -> int:
+        """How often its card was asked for."""
+        query = sa.select(outbox.c.wanted).where(
+            outbox.c.deployment_id == deployment_id, outbox.c.key == CARD
+        )
+        with self.engine.connect() as connection:
+            asked: int = connection.execute(query).scalar_one()
+        return asked
 
     def known_good(self, target: Target = STAGING) -> list[Release]:
         with self.database.read() as tx:

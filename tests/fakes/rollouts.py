@@ -4,7 +4,7 @@
 ``lose`` end a rollout in each way there is; ``break_next`` makes a call fail before or after it
 took effect; what ``meanwhile`` holds for a verb happens once, as its next call comes in. ``told``
 lists every revision the provider was told to roll to. ``blind`` says why targets cannot be
-observed.
+observed; ``drift`` and ``downtime`` are what ``live`` tells of targets.
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ class FakeRollouts(Rollouts):
         self.calls: list[tuple[str, str]] = []
         self.meanwhile: dict[str, Callable[[], object]] = {}
         self.blind: dict[Target, QuarterdeckError] = {}
+        self.drift: dict[Target, str] = {}
+        self.downtime: dict[Target, tuple[str, ...]] = {}
         self.findings: dict[Target, tuple[Finding, ...]] = {}
         self._clock = clock
         self._lock = RLock()
@@ -114,9 +116,15 @@ class FakeRollouts(Rollouts):
             self._begin(service, service.completed)
             self.finish(target)
 
-    def break_down(self, target: Target, reason: str = "The deployment failed.") -> None:
+    def break_down(
+        self, target: Target, reason: str = "The deployment failed.", code: str = ""
+    ) -> None:
         """The rollout under way fails and stays."""
-        self._end(target, End.FAILED, reason, Progress(self._services[target].desired, failed=3))
+        with self._lock:
+            desired = self._services[target].desired
+            self._end(target, End.FAILED, reason, Progress(desired, failed=3))
+            now = self._services[target].current
+            now.observation = replace(now.observation, reason_code=code)
 
     def lose(self, target: Target, reason: str = "No trace of the deployment is left.") -> None:
         """It can no longer be told what became of it."""
@@ -142,11 +150,13 @@ class FakeRollouts(Rollouts):
             now = self._services[target].current
             now.observation = replace(now.observation, end=None)
 
-    def show(self, target: Target, progress: Progress, *events: str) -> None:
-        """What the next looks at the rollout under way see."""
+    def show(self, target: Target, progress: Progress, *events: str, waits: str = "") -> None:
+        """What the next looks at the rollout under way see; ``waits`` is what holds it up."""
         with self._lock:
             now = self._services[target].current
-            now.observation = replace(now.observation, progress=progress, events=events)
+            now.observation = replace(
+                now.observation, progress=progress, events=events, explanation=waits
+            )
 
     def deregister(self, revision: str) -> None:
         """The revision can no longer be run."""
@@ -172,6 +182,8 @@ class FakeRollouts(Rollouts):
                 running=service.desired,
                 steady=now.observation.end is not None,
                 rollout=now.handle,
+                drift=self.drift.get(spec.key, ""),
+                downtime=self.downtime.get(spec.key, ()),
             )
 
     @override
@@ -230,6 +242,7 @@ class FakeRollouts(Rollouts):
     def observe(self, watched: Sequence[tuple[TargetSpec, Watched]]) -> Looks:
         with self._lock:
             self.calls.append(("observe", str(len(watched))))
+            self.meanwhile.pop("observe", lambda: None)()
             self._raise("observe", after=False)
             looks = {
                 each.deployment_id: look

@@ -92,6 +92,20 @@ def test_down_and_up_again(empty: sa.Engine) -> None:
     assert (tables(empty), guards(empty)) == (made, guarded)
 
 
+def test_back_to_the_first_release_and_up_again_loses_no_deployment(empty: sa.Engine) -> None:
+    upgrade(empty)
+    database = Database(empty, FakeClock())
+    stored(database, a_deployment(notes=("It drifted.",)))
+    downgrade(empty, "0001")
+    columns = sa.inspect(empty).get_columns("deployments")
+    assert "notes" not in {column["name"] for column in columns}
+    with empty.begin() as connection:  # as a replica of that release does it
+        connection.exec_driver_sql("UPDATE deployments SET reason = 'of before'")
+    upgrade(empty)
+    with database.read() as tx:
+        assert tx.deployments.get("backend-staging-1") == a_deployment(reason="of before")
+
+
 def test_the_tables_in_code_are_the_ones_that_are_made(empty: sa.Engine) -> None:
     upgrade(empty)
     with empty.connect() as connection:

@@ -64,7 +64,7 @@ def test_afterwards_slack_is_asked() -> None:
 
 
 def test_making_the_adapters_calls_nobody(place: Outside, configuration: Configuration) -> None:
-    connect(configuration.settings)
+    connect(configuration.settings, lambda: None)
     assert place.world.calls() == []
     assert place.workspace.calls("auth.test") == []
 

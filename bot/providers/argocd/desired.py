@@ -84,6 +84,10 @@ class DesiredState(Protocol):
         """What stands on the branch now. Callers of one moment share one fetch."""
         ...
 
+    def at(self, manifests: Manifests, commit: str) -> Written | None:
+        """What stood there at a commit; ``None`` where git has no such commit or no value in it."""
+        ...
+
     def edit(self, manifests: Manifests, image: Image) -> Edit:
         """What ``send`` would change for that image. Reads only."""
         ...

@@ -159,7 +159,7 @@ def _successful(service: ServiceView, deployment: ServiceDeploymentView, watch: 
         return _succeeded(service)
     primary = service.primary
     if primary is not None and primary.revision == watch.revision:
-        return Verdict(None, f"{primary.running} of {service.desired} tasks are running.")
+        return GOES_ON  # its tasks are not all running yet, as the counts say
     # A view of the service older than the service deployment's is possible for a moment.
     return _superseded(service) if watch.seen or watch.odd_for > GRACE else GOES_ON
 

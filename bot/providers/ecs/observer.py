@@ -171,7 +171,8 @@ class Observer:
             watch = replace(watch, reasons=self._stopped(look))
             observation = judge(look.service, deployment, watch)
         if not readable and look.service is not _GONE:
-            return replace(observation, end=None)  # ECS may know better: ask again
+            # ECS may know better: ask again, and claim nothing meanwhile.
+            return replace(observation, end=None, explanation="")
         return observation
 
     def _stopped(self, look: _Look) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ The result is parsed again and held against what was there before.
 """
 
 from bot.providers.manifests.change import change, decoded, diff
+from bot.providers.manifests.parsed import parse
 from bot.providers.manifests.site import Site, find
 from bot.providers.manifests.values import image_in, value_for
 
-__all__ = ["Site", "change", "decoded", "diff", "find", "image_in", "value_for"]
+__all__ = ["Site", "change", "decoded", "diff", "find", "image_in", "parse", "value_for"]

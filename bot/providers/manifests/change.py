@@ -58,7 +58,8 @@ def diff(file: str, before: str, after: str) -> str:
 
 
 def _shown(text: str) -> Iterator[str]:
-    return (line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n"))
+    lines = text.removeprefix("\ufeff").removesuffix("\n").split("\n")
+    return (line.removesuffix("\r") for line in lines)
 
 
 def _prove(manifests: Manifests, before: Parsed, after: Parsed, site: Site, value: str) -> None:

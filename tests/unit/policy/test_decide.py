@@ -242,6 +242,46 @@ def test_at_the_start_the_way_on_is_a_retry() -> None:
     assert "/deploy retry" not in only_text(decide(FROZEN_BY_PERSON))
 
 
+# Downtime.
+
+DOWN = ("its only pod is replaced", "it has no readiness probe *at all*.")
+
+
+def test_downtime_is_told_by_default_and_stands_in_nobodys_way() -> None:
+    decision = decide(replace(facts(), downtime=DOWN))
+    assert isinstance(decision, Allowed)
+    assert [note.code for note in decision.remarks] == [ReasonCode.DOWNTIME]
+    (said,) = decision.notes
+    assert said == (
+        "backend/production cannot be rolled without downtime: its only pod is replaced; it has "
+        "no readiness probe \u2217at all\u2217."
+    )
+
+
+def test_downtime_is_refused_where_the_policy_says_so() -> None:
+    asked = replace(facts(DEPLOYER, with_policy(zero_downtime="require")), downtime=DOWN)
+    assert codes(decide(asked)) == ["DOWNTIME"]
+    said = only_text(decide(asked))
+    assert "its only pod is replaced" in said
+    assert "downtime_accepted" in said
+    assert "/deploy retry" not in said
+    assert "/deploy retry" in only_text(decide(replace(asked, at_start=True)))
+    assert decide(replace(asked, downtime=())) == Allowed()
+
+
+def test_downtime_that_nobody_minds_is_not_told() -> None:
+    asked = replace(facts(DEPLOYER, with_policy(zero_downtime="off")), downtime=DOWN)
+    assert decide(asked) == Allowed()
+
+
+def test_a_rollback_passes_downtime_and_says_so() -> None:
+    policy = with_policy(zero_downtime="require")
+    decision = decide(replace(facts(DEPLOYER, policy, Kind.ROLLBACK), downtime=DOWN))
+    assert isinstance(decision, Allowed)
+    assert [note.code for note in decision.remarks] == [ReasonCode.ROLLBACK_EXEMPT]
+    assert "its only pod is replaced" in decision.notes[0]
+
+
 # Rollbacks.
 
 BLOCKED = replace(

@@ -41,6 +41,7 @@ policies = st.builds(
     incident_responders=people,
     channels=st.sampled_from([(), ("C10",), ("C10", "C11")]),
     freezes=st.sampled_from([(), (WINDOW,)]),
+    zero_downtime=st.sampled_from(["off", "warn", "require"]),
 )
 persons = st.builds(Person, st.sampled_from(USERS), TEXTS)
 memberships = st.frozensets(st.sampled_from(GROUPS))
@@ -75,6 +76,7 @@ asked = st.builds(
     freezes=st.lists(freezes, max_size=2).map(tuple),
     pause=st.none() | st.builds(Pause, persons, TEXTS, moments),
     at_start=st.booleans(),
+    downtime=st.lists(TEXTS.filter(bool), max_size=2).map(tuple),
 )
 votes = st.lists(
     st.builds(
@@ -142,6 +144,25 @@ def test_a_rollback_is_only_ever_refused_for_who_asks(facts: Facts) -> None:
 
 
 @given(asked)
+def test_downtime_never_comes_unannounced(facts: Facts) -> None:
+    """Off: never told. Warned: told, and in nobody's way. Required: no deployment gets by."""
+    decision = decide(facts)
+    if isinstance(decision, Denied):
+        codes = [reason.code for reason in decision.reasons]
+    else:
+        codes = [note.code for note in decision.remarks]
+    told = ReasonCode.DOWNTIME in codes
+    wanted = facts.policy.zero_downtime
+    if not facts.downtime or wanted == "off" or facts.kind is Kind.ROLLBACK:
+        assert not told
+    elif wanted == "warn":
+        assert told is not isinstance(decision, Denied)
+    else:
+        assert isinstance(decision, Denied)
+        assert told is not facts.requester.outsider
+
+
+@given(asked)
 def test_whoever_may_deploy_may_roll_back(facts: Facts) -> None:
     deploy = decide(_as(facts, Kind.DEPLOY))
     back = decide(_as(facts, Kind.ROLLBACK))
@@ -153,7 +174,7 @@ def _as(facts: Facts, kind: Kind) -> Facts:
     return Facts(
         now=facts.now, kind=kind, target=facts.target, policy=facts.policy,
         requester=facts.requester, reason=facts.reason, override_freeze=facts.override_freeze,
-        locks=facts.locks, freezes=facts.freezes, pause=facts.pause,
+        locks=facts.locks, freezes=facts.freezes, pause=facts.pause, downtime=facts.downtime,
     )  # fmt: skip
 
 

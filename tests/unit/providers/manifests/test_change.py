@@ -65,13 +65,12 @@ def test_the_diff_is_for_people() -> None:
     assert shown.splitlines() == [
         "--- a/values.yaml",
         "+++ b/values.yaml",
-        "@@ -1,5 +1,5 @@",
+        "@@ -1,4 +1,4 @@",
         " image:",
         "   # ours",
         "-  tag: v1",
         "+  tag: v2",
         " other: 1",
-        " ",
     ]
     assert diff("f", before, before) == ""
 

@@ -1,0 +1,370 @@
+"""How a rollout stands, judged from what Argo CD shows. Pure: one look in, one observation out.
+
+The end is true or it is not told. Argo CD's status is a set of notes written at different moments;
+so nothing counts but all of them together:
+
+- SUCCEEDED: the revision that is compared with is our commit, or one on top that still carries our
+  value; it is Synced; no operation runs; Argo CD has compared after the operation ended; it is
+  Healthy, the Deployment agrees where it can be read, and all that stays so for the settle time.
+  A commit that changes nothing needs no operation.
+- FAILED: the sync of our commit failed for good (SYNC_FAILED), it is Degraded (DEGRADED) or Missing
+  (MISSING) for longer than a flap, or what is in git cannot be compared (COMPARISON_ERROR).
+- SUPERSEDED: somebody's commit on top of ours changed our value again.
+
+Everything else goes on, with what it waits for; the workflow's deadline ends what never ends.
+
+Where this comes from: argo-cd#542 and kargo#6357 (Synced and Healthy of the old revision), #4505,
+#17155 and #25361 (operations that run on or are terminated), and the controller's
+``CompareAppState`` (the revision moves to a new commit, even as Synced, while its sync still runs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bot.model.deployment import Progress
+from bot.model.rollout import End, Observation
+from bot.providers.argocd.desired import Author, Relation
+from bot.providers.argocd.views import FAILED, ApplicationView, OperationView, ResourceView
+from bot.providers.kube.rollout_status import standing
+from bot.providers.kube.workload import Workload, digest_in
+
+#: Seconds for which a bad look may still be a flap, and a comparison error Argo CD's own trouble.
+FLAP, TROUBLE = 30.0, 120.0
+#: Seconds that tell apart what Argo CD dates with the same second.
+SAME_SECOND = 2.0
+_HERE = frozenset({Relation.OURS, Relation.CARRIES})
+_NAMED = 3
+
+
+class Mood(StrEnum):
+    """What one look shows; whether it ends the rollout depends on how long it lasts."""
+
+    GOES_ON = "goes on"
+    SETTLES = "settles"
+    DEGRADED = "degraded"
+    MISSING = "missing"
+    DELETED = "deleted"
+    INCOMPARABLE = "incomparable"
+    SYNC_FAILED = "sync failed"
+    REPLACED = "replaced"
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What is followed, and what is known beside the Application.
+
+    ``synced`` is how the revision that Argo CD compares with stands to our commit, ``attempted``
+    how that of its newest operation does. ``rollback_id`` is set where no commit is followed but an
+    operation of ours that goes back in the history. ``closed`` says why syncs are not let through
+    now. ``turned_off`` tells that auto-sync was on when this began. ``reasons`` are those of pods.
+    """
+
+    commit: str
+    value: str
+    synced: Relation = Relation.WITHOUT
+    attempted: Relation = Relation.WITHOUT
+    author: Author | None = None
+    rollback_id: str = ""
+    workload: Workload | None = None
+    reasons: tuple[str, ...] = ()
+    closed: str = ""
+    turned_off: bool = False
+    may_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One look: its mood, and what to say. ``exact`` is false where dates leave a doubt."""
+
+    mood: Mood
+    text: str = ""
+    exact: bool = True
+
+
+def read(view: ApplicationView | None, following: Following) -> Reading:
+    """What one look at the Application shows; ``None`` is one that is not there."""
+    if view is None or view.deleting:
+        return Reading(Mood.DELETED, "The Application was deleted while the rollout ran.")
+    looks = _BY_HISTORY if following.rollback_id else _BY_COMMIT
+    for look in looks:
+        reading = look(view, following)
+        if reading is not None:
+            return reading
+    return Reading(Mood.GOES_ON)
+
+
+def judge(
+    view: ApplicationView | None,
+    following: Following,
+    reading: Reading,
+    lasted: float,
+    settle: float,
+) -> Observation:
+    """The observation; ``lasted``: for how many seconds the mood has been this one, ``settle``:
+    how long a good one has to last."""
+    patience, end, code = _ENDS.get(reading.mood, (0.0, None, ""))
+    if reading.mood is Mood.SETTLES:
+        patience = settle if reading.exact else max(settle, SAME_SECOND)
+    over = end is not None and lasted >= patience
+    return Observation(
+        progress=progress(view, following.workload),
+        end=end if over else None,
+        explanation=reading.text,
+        events=following.reasons,
+        reason_code=code if over else "",
+    )
+
+
+def patience_left(reading: Reading, lasted: float, settle: float) -> float | None:
+    """Seconds after which this very look would be an end; ``None`` where it never is."""
+    patience, end, _ = _ENDS.get(reading.mood, (0.0, None, ""))
+    if end is None:
+        return None
+    if reading.mood is Mood.SETTLES:
+        patience = settle if reading.exact else max(settle, SAME_SECOND)
+    return max(0.0, patience - lasted)
+
+
+_ENDS: dict[Mood, tuple[float, End, str]] = {
+    Mood.SETTLES: (0.0, End.SUCCEEDED, ""),
+    Mood.DEGRADED: (FLAP, End.FAILED, "DEGRADED"),
+    Mood.MISSING: (FLAP, End.FAILED, "MISSING"),
+    Mood.DELETED: (FLAP, End.FAILED, "MISSING"),
+    Mood.INCOMPARABLE: (TROUBLE, End.FAILED, "COMPARISON_ERROR"),
+    Mood.SYNC_FAILED: (0.0, End.FAILED, "SYNC_FAILED"),
+    Mood.REPLACED: (0.0, End.SUPERSEDED, "SUPERSEDED"),
+}
+
+
+def progress(view: ApplicationView | None, workload: Workload | None) -> Progress:
+    """Pods where the Deployment can be read; else the Application's resources that have a health,
+    which as a count is rough, and moves as it should."""
+    if workload is not None:
+        return workload.progress
+    judged = [each for each in (view.resources if view is not None else ()) if each.health]
+    healthy = sum(each.health == "Healthy" for each in judged)
+    failed = sum(each.health == "Degraded" for each in judged)
+    return Progress(len(judged), healthy, len(judged) - healthy - failed, failed, 0)
+
+
+# --- one question each, in the order in which they decide ----------------------------------------
+
+
+def _replaced(view: ApplicationView, following: Following) -> Reading | None:
+    del view
+    if following.synced is not Relation.CHANGED:
+        return None
+    author = following.author
+    if author is None:
+        return Reading(Mood.REPLACED, "Somebody changed the image in git again.")
+    subject = f" ({author.subject})" if author.subject else ""
+    said = f"{author.name} changed the image in git again, in {author.commit[:7]}{subject}."
+    return Reading(Mood.REPLACED, said)
+
+
+def _incomparable(view: ApplicationView, following: Following) -> Reading | None:
+    del following
+    for kind, message in view.conditions:
+        if kind in {"ComparisonError", "InvalidSpecError"}:
+            said = "cannot compare what is in git" if kind == "ComparisonError" else "refuses it"
+            return Reading(Mood.INCOMPARABLE, f"Argo CD {said}: {message or kind}")
+    return None
+
+
+def _operation(view: ApplicationView, following: Following) -> Reading | None:
+    under_way = view.under_way
+    if under_way is not None:
+        return _under_way(under_way, following)
+    newest = view.operation
+    if newest is not None and newest.phase in FAILED and following.attempted in _HERE:
+        return Reading(Mood.SYNC_FAILED, _failure(newest))
+    return None
+
+
+def _under_way(operation: OperationView, following: Following) -> Reading:
+    if following.attempted not in _HERE:
+        return Reading(Mood.GOES_ON, _another(operation))
+    if operation.phase == "Terminating":
+        return Reading(Mood.GOES_ON, "The sync of our commit is being terminated.")
+    if "sync window" in operation.message:
+        said = following.closed or "A sync window is closed"
+        return Reading(Mood.GOES_ON, f"{said.rstrip('.')}: the sync waits until it opens.")
+    said = f": {operation.message}" if operation.message else "."
+    return Reading(Mood.GOES_ON, f"Argo CD is syncing{said}")
+
+
+def _another(operation: OperationView) -> str:
+    revision = operation.revisions[0][:7] if operation.revisions else "another revision"
+    since = f" since {_clock(operation.started_at)}" if operation.started_at else ""
+    by = operation.by or ("Argo CD itself" if operation.automated else "")
+    started = f", started by {by}" if by else ""
+    stopping = ", and is being terminated" if operation.phase == "Terminating" else ""
+    return f"Another operation is in progress: a sync of {revision}{since}{started}{stopping}."
+
+
+def _failure(operation: OperationView) -> str:
+    if "terminated" in operation.message.lower():
+        return "The sync of our commit was terminated."
+    said = "; ".join(operation.failures[:_NAMED]) or operation.message or "no reason was given"
+    return f"The sync failed: {said}"
+
+
+def _revision(view: ApplicationView, following: Following) -> Reading | None:
+    if following.synced in _HERE:
+        return None
+    seen = view.revisions[0][:7] if view.revisions else "nothing"
+    if following.synced is Relation.UNKNOWN:
+        said = f"Argo CD compares with {seen}, a commit that the repository does not have."
+        return Reading(Mood.GOES_ON, said)
+    said = f"Argo CD has not seen commit {following.commit[:7]} yet; it still compares with {seen}."
+    return Reading(Mood.GOES_ON, said)
+
+
+def _unsynced(view: ApplicationView, following: Following) -> Reading | None:
+    if view.synced == "Synced":
+        return None
+    if _applied(view, following) and (bad := _bad_health(view, following)) is not None:
+        return bad
+    if view.synced != "OutOfSync":
+        return Reading(Mood.GOES_ON, "Argo CD does not know whether it is in sync.")
+    return Reading(Mood.GOES_ON, _why_unsynced(view, following))
+
+
+def _why_unsynced(view: ApplicationView, following: Following) -> str:
+    if _applied(view, following):
+        names = [each.title for each in view.resources if each.status == "OutOfSync"][:_NAMED]
+        return f"Synced, and still OutOfSync: {', '.join(names) or 'Argo CD does not say what'}."
+    if following.turned_off:
+        return "Auto-sync was turned off after the commit: it waits for somebody to sync it."
+    if following.closed:
+        return f"{following.closed.rstrip('.')}: Argo CD syncs when it opens."
+    if view.automated:
+        return "Argo CD has seen the commit and is about to sync it."
+    return following.may_not or "Auto-sync is off: a sync is being asked for."
+
+
+def _stale(view: ApplicationView, following: Following) -> Reading | None:
+    """What Argo CD compared before its operation ended says nothing about what came of it."""
+    operation = view.operation
+    if operation is None or operation.finished_at is None or following.attempted not in _HERE:
+        return None
+    if view.reconciled_at is not None and view.reconciled_at >= operation.finished_at:
+        return None
+    return Reading(Mood.GOES_ON, "Synced; Argo CD has not looked at what came of it yet.")
+
+
+def _health(view: ApplicationView, following: Following) -> Reading | None:
+    bad = _bad_health(view, following)
+    if bad is not None:
+        return bad
+    if view.health == "Suspended":
+        said = _named(view, "Suspended") or view.health_message or "a workload is paused"
+        return Reading(Mood.GOES_ON, f"Paused: {said}. It goes on when somebody resumes it.")
+    if view.health != "Healthy":
+        return Reading(Mood.GOES_ON, _progressing(view, following))
+    return _contradicted(following) or Reading(Mood.SETTLES, exact=_exact(view))
+
+
+def _bad_health(view: ApplicationView, following: Following) -> Reading | None:
+    if view.health == "Degraded":
+        return Reading(Mood.DEGRADED, _unhealthy(view, following, "Degraded"))
+    if view.health == "Missing":
+        return Reading(Mood.MISSING, _unhealthy(view, following, "Missing"))
+    return None
+
+
+def _contradicted(following: Following) -> Reading | None:
+    """Where the Deployment can be read, it has to agree."""
+    workload = following.workload
+    if workload is None:
+        return None
+    pinned, digest = [each.image for each in workload.containers], digest_in(following.value)
+    if digest and pinned and not any(digest in image for image in pinned):
+        said = (
+            f"Argo CD says that it runs our commit, and {workload.kind} {workload.name} runs "
+            "another image: is our file among what the Application is made from?"
+        )
+        return Reading(Mood.GOES_ON, said)
+    if workload.kind == "Deployment" and not (stands := standing(workload)).done:
+        return Reading(Mood.GOES_ON, stands.text)
+    return None
+
+
+def _by_our_operation(view: ApplicationView, following: Following) -> Reading | None:
+    """Back in the history: Argo CD goes on comparing with the branch, so its own operation has to
+    tell, which carries our id."""
+    newest, pending = view.operation, view.pending
+    if newest is None or newest.id != following.rollback_id:
+        if pending is not None and pending.id == following.rollback_id:
+            return Reading(Mood.GOES_ON, "Argo CD is about to go back.")
+        if newest is not None and view.under_way is not None:
+            return Reading(Mood.REPLACED, _another(newest))
+        return Reading(Mood.REPLACED, "Somebody has synced the Application again since.")
+    if view.under_way is not None:
+        return _under_way(newest, following)
+    if newest.phase in FAILED:
+        return Reading(Mood.SYNC_FAILED, _failure(newest))
+    return None
+
+
+_Look = Callable[[ApplicationView, Following], Reading | None]
+_BY_COMMIT: tuple[_Look, ...] = (
+    _replaced,
+    _incomparable,
+    _operation,
+    _revision,
+    _unsynced,
+    _stale,
+    _health,
+)
+_BY_HISTORY: tuple[_Look, ...] = (_by_our_operation, _stale, _health)
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+def _applied(view: ApplicationView, following: Following) -> bool:
+    operation = view.operation
+    succeeded = operation is not None and operation.phase == "Succeeded"
+    return succeeded and following.attempted in _HERE
+
+
+def _exact(view: ApplicationView) -> bool:
+    """Whether it is beyond doubt that Argo CD compared after its operation ended."""
+    operation = view.operation
+    return operation is None or operation.finished_at != view.reconciled_at
+
+
+def _progressing(view: ApplicationView, following: Following) -> str:
+    said = following.reasons[-1] if following.reasons else _named(view, "Progressing")
+    return f"It is {view.health}{f': {said}' if said else '.'}"
+
+
+def _unhealthy(view: ApplicationView, following: Following, health: str) -> str:
+    parts = [_named(view, health) or view.health_message or _condition(following.workload)]
+    parts += following.reasons[-_NAMED:]
+    return f"{health}: {'; '.join(each for each in parts if each) or 'Argo CD gives no reason'}"
+
+
+def _named(view: ApplicationView, health: str) -> str:
+    found = [each for each in view.resources if each.health == health][:_NAMED]
+    return "; ".join(_with_message(each) for each in found)
+
+
+def _with_message(each: ResourceView) -> str:
+    return f"{each.title}{f' ({each.message})' if each.message else ''}"
+
+
+def _condition(workload: Workload | None) -> str:
+    progressing = workload.condition("Progressing") if workload is not None else None
+    if workload is None or progressing is None:
+        return ""
+    return f"{workload.kind} {workload.name} ({progressing.message or progressing.reason})"
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%H:%M} UTC"

@@ -1,0 +1,57 @@
+"""Every provider of rollouts, wired. Nothing is called by making them, and no cluster's client is
+imported before a target needs one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.model.ports import Clock
+from bot.providers.argocd.rollouts import ArgoCdRollouts
+from bot.providers.aws_session import AwsClients
+from bot.providers.by_provider import RolloutsByProvider
+from bot.providers.ecs.rollouts import EcsRollouts
+from bot.providers.git import GitAccess, GitManifests
+from bot.providers.kube.alarm import Alarm
+from bot.providers.kube.clusters import KubeconfigClusters
+from bot.providers.kube.watches import Watches
+from bot.providers.kubernetes.rollouts import KubernetesRollouts
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What the providers reach the outside with. ``kubeconfig`` is what KUBECONFIG says.
+
+    ``stirred`` is called, on any thread, when something that is followed has changed.
+    """
+
+    aws: AwsClients
+    git: GitAccess
+    kubeconfig: str
+    clock: Clock
+    stirred: Callable[[], None]
+
+
+class Fleet:
+    """``rollouts`` is all of them behind one port."""
+
+    def __init__(self, reach: Reach) -> None:
+        self._clusters = KubeconfigClusters(reach.kubeconfig)
+        self._watches = Watches(self._clusters, reach.stirred)
+        self._alarm = Alarm(reach.stirred)
+        desired = GitManifests(reach.git, reach.clock)
+        self.rollouts = RolloutsByProvider(
+            {
+                "ecs": EcsRollouts(reach.aws),
+                "argocd": ArgoCdRollouts(
+                    desired, self._clusters, self._watches, self._alarm.within
+                ),
+                "kubernetes": KubernetesRollouts(self._clusters, self._watches),
+            }
+        )
+
+    def close(self) -> None:
+        """End every watch, and close connections that are kept."""
+        self._alarm.close()
+        self._watches.close()
+        self._clusters.close()

@@ -1,0 +1,78 @@
+"""What a clone's history says: which commit is whose, who came after whom, who wrote a line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from bot.providers.argocd.desired import Author
+from bot.providers.git.clone import Clone
+from bot.providers.git.faults import Broken
+from bot.providers.git.messages import DEPLOYMENT_ID
+from bot.providers.git.program import GitFailed
+
+#: Clocks differ: a commit may look so much older than it is.
+CLOCK_SLACK = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Reads the history that a clone has. Raises ``Broken`` where the clone is at fault."""
+
+    clone: Clone
+
+    def commit_for(self, deployment_id: str, tip: str, since: datetime) -> str | None:
+        """The commit that was made for a deployment, on the branch as it is at ``tip``."""
+        trailers = f"%(trailers:key={DEPLOYMENT_ID},valueonly,unfold)"
+        words = ["log", f"--format=%H%x00{trailers}%x00", "--fixed-strings"]
+        words.append(f"--grep={DEPLOYMENT_ID}: {deployment_id}")
+        words.append(f"--since={int((since - CLOCK_SLACK).timestamp())}")
+        fields = self.clone.line(*words, tip, "--").split("\0")
+        found = None
+        for commit, values in zip(fields[::2], fields[1::2], strict=False):
+            # The oldest: a later one is a copy (cherry-picked, squashed) that somebody made of it.
+            if deployment_id in values.split("\n"):
+                found = commit.strip()
+        return found
+
+    def knows_back_to(self, moment: datetime, tip: str) -> bool:
+        """Whether nothing after that moment is missing because history was not fetched."""
+        if not self.clone.shallow:
+            return True
+        ends = self.clone.line("log", "--format=%ct", "--max-parents=0", tip, "--").split()
+        return all(int(end) < (moment - CLOCK_SLACK).timestamp() for end in ends)
+
+    def descends(self, commit: str, ancestor: str) -> bool:
+        """Whether one commit follows another, as far as history is known."""
+        try:
+            self.clone.local("merge-base", "--is-ancestor", ancestor, commit)
+        except GitFailed as failed:
+            if failed.code != 1:
+                raise Broken(failed.said) from None
+            return False
+        return True
+
+    def time_of(self, commit: str) -> datetime:
+        """When it was committed."""
+        return _instant(self.clone.line("log", "-1", "--format=%ct", commit, "--"))
+
+    def writer_of(self, commit: str, file: str, line: int) -> Author | None:
+        """Who wrote a line as it stands at a commit; ``None`` where history does not go so far."""
+        where = (f"-L{line},{line}", commit, "--", file)
+        told = self.clone.lazily("blame", "--porcelain", *where).decode(errors="replace")
+        head, _, rest = told.partition("\n")
+        said = dict(each.partition(" ")[::2] for each in rest.split("\n"))
+        commit = head.split(" ")[0]
+        if "boundary" in said and self.clone.shallow:
+            return None
+        name, subject = _one_line(said.get("author", "")), _one_line(said.get("summary", ""))
+        return Author(name, commit, subject, _instant(said.get("author-time", "0")))
+
+
+def _instant(seconds: str) -> datetime:
+    return datetime.fromtimestamp(int(seconds), UTC)
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in text)).strip()[:200]

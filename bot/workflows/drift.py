@@ -1,0 +1,82 @@
+"""What differs from what it should be, and what is worth a warning before a target is changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.model.deployment import Deployment, Status, Target
+from bot.model.ports import Transaction
+from bot.model.rollout import Live
+from bot.model.wording import plain
+from bot.policy.facts import Facts
+from bot.policy.rules import with_downtime
+
+#: How many of a target's newest deployments are searched for the one that left what runs.
+RECENT = 20
+
+
+def drifts(tx: Transaction, target: Target, live: Live | None) -> tuple[str, ...]:
+    """How what is live differs from what was released last and from git, a clause for each.
+
+    Nothing while a rollout of ours is under way: then both are meant to differ.
+    """
+    if live is None or _busy(tx, target):
+        return ()
+    left = left_by(tx, target, live.revision)
+    if left is None or left.revision == _released(tx, target):
+        return _foreign(tx, target, live)
+    state = left.status.value.replace("_", " ")
+    ours = f"runs {left.image.name}, which {left.id} left there: it is {state}"
+    return (ours, *_own(live))
+
+
+def warnings(tx: Transaction, facts: Facts, live: Live | None) -> tuple[str, ...]:
+    """What belongs on the card of a deployment that is asked for, or begins, at this moment."""
+    if live is None:
+        return ()
+    found = () if _busy(tx, facts.target) else _foreign(tx, facts.target, live)
+    told = tuple(f"{facts.target} {each}" for each in found)
+    off = facts.policy.zero_downtime == "off"
+    said = "" if off else with_downtime(replace(facts, downtime=live.downtime))
+    return (*told, said) if said else told
+
+
+def left_by(tx: Transaction, target: Target, revision: str) -> Deployment | None:
+    """The deployment of ours that brought this revision, if it did not end well.
+
+    Only the last one that the provider was told of: what came back after it is not its doing.
+    """
+    for each in tx.deployments.history(target, RECENT):
+        if was_told(each):
+            unwell = each.settled and each.status is not Status.SUCCEEDED
+            return each if unwell and each.revision == revision else None
+    return None
+
+
+def was_told(deployment: Deployment) -> bool:
+    """Whether the provider was told of it, or may have been."""
+    surely_not = deployment.status in {Status.FAILED, Status.REFUSED}
+    return deployment.handle is not None or (deployment.attempts > 0 and not surely_not)
+
+
+def _busy(tx: Transaction, target: Target) -> bool:
+    return any(each.status is Status.RUNNING for each in tx.deployments.active(target))
+
+
+def _released(tx: Transaction, target: Target) -> str | None:
+    last = next(iter(tx.releases.known_good(target, 1)), None)
+    return None if last is None else last.revision
+
+
+def _foreign(tx: Transaction, target: Target, live: Live) -> tuple[str, ...]:
+    """What somebody else changed: past us, or past git."""
+    last = next(iter(tx.releases.known_good(target, 1)), None)
+    if last is None or last.revision == live.revision or left_by(tx, target, live.revision):
+        return _own(live)
+    running = live.image.digest[:19] if live.image else live.revision
+    changed = f"runs {running}, but {last.image.name} was released last"
+    return (f"{changed}: changed outside Quarterdeck", *_own(live))
+
+
+def _own(live: Live) -> tuple[str, ...]:
+    return (plain(live.drift, 300),) if live.drift else ()
