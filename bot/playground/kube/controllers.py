@@ -12,6 +12,7 @@ from bot.playground.kube.garbage import Garbage
 from bot.playground.kube.objects import Objects
 from bot.playground.kube.pods import Pods
 from bot.playground.kube.replica_sets import ReplicaSets
+from bot.playground.kube.rollouts import Rollouts
 from bot.playground.timeline import Timeline
 
 ROUNDS = 1000  # of settling; more than any furnished world takes
@@ -25,6 +26,7 @@ class Controllers:
         self.pods = Pods(timeline, objects, self.recorder, minter)
         self.replica_sets = ReplicaSets(timeline, objects, self.recorder, self.pods)
         self.deployments = Deployments(timeline, objects, self.recorder)
+        self.rollouts = Rollouts(timeline, objects, self.recorder)
         self.garbage = Garbage(timeline, objects)
         self.sources = Sources()
         comparisons = Comparisons(objects, self.sources)
@@ -42,7 +44,12 @@ class Controllers:
 
     def drain(self) -> bool:
         """Let every controller look at what waits for it; whether there was anything."""
-        built_in = (self.deployments.queue, self.replica_sets.queue, self.garbage.queue)
-        argocd = (self.applications.operations.queue, self.applications.queue)
-        done = [queue.drain() for queue in built_in] + [queue.drain() for queue in argocd]
+        done = [
+            self.deployments.queue.drain(),
+            self.rollouts.queue.drain(),
+            self.replica_sets.queue.drain(),
+            self.garbage.queue.drain(),
+            self.applications.operations.queue.drain(),
+            self.applications.queue.drain(),
+        ]
         return any(done)

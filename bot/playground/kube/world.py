@@ -21,7 +21,7 @@ from bot.playground.kube.conditions import condition_of
 from bot.playground.kube.containers import Images, every_image_is_good, no_digest
 from bot.playground.kube.controllers import Controllers
 from bot.playground.kube.faults import Faults
-from bot.playground.kube.objects import Objects
+from bot.playground.kube.objects import STATUS, Objects
 from bot.playground.kube.patches import MERGE, STRATEGIC
 from bot.playground.kube.reads import Watch
 from bot.playground.kube.resources import (
@@ -29,6 +29,7 @@ from bot.playground.kube.resources import (
     EVENTS,
     NAMESPACES,
     PODS,
+    ROLLOUTS,
     Json,
     Resource,
     cloned,
@@ -266,6 +267,14 @@ class KubeWorld:
         """Let somebody pause a Deployment or a Rollout, or with ``paused`` False resume it."""
         self.apply(resource, namespace, name, {"spec": {"paused": True if paused else None}})
 
+    def promote(self, namespace: str, name: str) -> None:
+        """Let somebody resume a Rollout that waits at a step, as ``promote`` does."""
+        self._tell_rollout(namespace, name, {"pauseConditions": None})
+
+    def abort(self, namespace: str, name: str) -> None:
+        """Let somebody abort a Rollout, as ``abort`` does."""
+        self._tell_rollout(namespace, name, {"abort": True})
+
     def scale(self, namespace: str, name: str, replicas: int) -> None:
         """Let somebody else change how many pods a Deployment wants."""
         self.apply(DEPLOYMENTS, namespace, name, {"spec": {"replicas": replicas}})
@@ -312,6 +321,12 @@ class KubeWorld:
             self.store.changed.notify_all()
 
     # Inside
+
+    def _tell_rollout(self, namespace: str, name: str, status: Json) -> None:
+        with self.store.lock:
+            self._timeline.catch_up()
+            key = (ROLLOUTS, namespace, name)
+            self.objects.patch(key, MERGE, {"status": status}, STATUS)
 
     def _run(self) -> None:
         # Watches are told of what virtual time brings, though nobody asks.

@@ -85,9 +85,7 @@ class Applications:
 
     def _hear(self, change: Change) -> None:
         if change.resource == APPLICATIONS:
-            if change.kind != "DELETED":
-                self.queue.add(change.key)
-                self.operations.queue.add(change.key)
+            self._hear_of_application(change)
         elif change.resource in MANAGED:
             for found in filter(None, (change.object, change.before)):
                 self._request_of(owner_name(found), Level.RECENT)
@@ -95,6 +93,14 @@ class Applications:
             owner = owner_of(change.object, "ReplicaSet")
             above = owner and self._objects.store.find(REPLICA_SETS, change.key[1], owner["name"])
             self._hear_of_child(above)
+
+    def _hear_of_application(self, change: Change) -> None:
+        if change.kind == "DELETED":
+            return
+        if change.before is not None and autosync.turned_on(change.before, change.object):
+            self.request(change.key, Level.LATEST)
+        self.queue.add(change.key)
+        self.operations.queue.add(change.key)
 
     def _hear_of_child(self, found: Json | None) -> None:
         for kind, resource in OWNERS.items():

@@ -20,6 +20,17 @@ class Decision:
     wait: float | None = None
 
 
+def turned_on(before: Json, after: Json) -> bool:
+    """Whether auto-sync or self-heal is on now and was not."""
+
+    def modes(app: Json) -> tuple[bool, bool]:
+        policy = (app["spec"].get("syncPolicy") or {}).get("automated")
+        on = policy is not None and policy.get("enabled") is not False
+        return on, on and bool((policy or {}).get("selfHeal"))
+
+    return any(new and not old for old, new in zip(modes(before), modes(after), strict=True))
+
+
 def decide(app: Json, found: Comparison, self_heal_in: float | None) -> Decision:
     """What follows from a comparison; ``self_heal_in`` is how long self-heal has to wait still.
 

@@ -68,7 +68,7 @@ def policy_of(*, self_heal: bool, prune: bool) -> Json:
 
 def project_of(name: str) -> Json:
     """The manifest of an AppProject that permits everything, as the one called ``default``."""
-    return {"metadata": {"name": name}, "spec": EVERYTHING}
+    return {"metadata": {"name": name}, "spec": {**EVERYTHING}}
 
 
 def by_hand(username: str = "admin") -> Json:

@@ -60,14 +60,27 @@ class ArgoCd:
 
     # Applications
 
+    def create_project(self, name: str, namespace: str = NAMESPACE, **spec: object) -> None:
+        """Make an AppProject, where there is none of that name.
+
+        It permits everything that ``spec`` does not narrow.
+        """
+        with self._world.store.lock:
+            if self._world.store.find(APP_PROJECTS, namespace, name) is None:
+                self._world.create_namespace(namespace)
+                wanted = project_of(name)
+                wanted["spec"] |= spec
+                self._world.objects.create(APP_PROJECTS, namespace, wanted)
+
     def create_application(self, name: str, **options: Unpack[ApplicationOptions]) -> Json:
-        """Make an Application, with the namespaces and the project that it needs."""
+        """Make an Application, with its namespaces; the project called ``default`` is there."""
         wanted = application_of(name, options)
         namespace, settled = wanted["metadata"]["namespace"], options.get("settled", True)
         with self._world.store.lock:
             for each in (namespace, wanted["spec"]["destination"]["namespace"]):
                 self._world.create_namespace(each)
-            self._create_project(wanted["spec"]["project"], namespace)
+            if wanted["spec"]["project"] == "default":
+                self.create_project("default", namespace)
             if settled and not options.get("automated", True):
                 wanted["operation"] = by_hand()
             self._world.objects.create(APPLICATIONS, namespace, wanted)
@@ -134,7 +147,7 @@ class ArgoCd:
         """Let a project's Applications not be synced; ``manual``: except by hand."""
         window = {**ALWAYS, "manualSync": manual} if manual else ALWAYS
         with self._world.store.lock:
-            self._create_project(project, namespace)
+            self.create_project(project, namespace)
             patch = {"spec": {"syncWindows": [window]}}
             self._world.objects.patch((APP_PROJECTS, namespace, project), MERGE, patch)
 
@@ -162,6 +175,7 @@ class ArgoCd:
             operations = self._applications.operations
             pace: Pace = dataclasses.replace(operations.pace, **changes)
             operations.pace = pace
+            self._applications.queue.latency = pace.compare
 
     def keep_health_apart(self) -> None:
         """Leave the health of resources out of the status, as Argo CD 3 does where not told."""
@@ -169,10 +183,6 @@ class ArgoCd:
             self._applications.inline_health = False
 
     # Inside
-
-    def _create_project(self, name: str, namespace: str) -> None:
-        if self._world.store.find(APP_PROJECTS, namespace, name) is None:
-            self._world.objects.create(APP_PROJECTS, namespace, project_of(name))
 
     def _patch(self, name: str, namespace: str, patch: Json) -> None:
         self._world.apply(APPLICATIONS, namespace, name, patch)
