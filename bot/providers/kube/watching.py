@@ -1,7 +1,8 @@
 """One watch and its thread: list, follow, and begin again after whatever interrupts it.
 
 - A server that ends the watch in time is asked to go on from the last version that it told.
-- A connection that is cut is made anew, at once the first time, then ever more slowly.
+- A connection that is cut is made anew and goes on where it was. One that is cut again before it
+  told anything, or cannot be made, is a fault: then all is listed anew, ever more slowly.
 - 410 Gone, as an answer or in the stream, means: list anew. What vanished meanwhile is found so.
 - A watch that goes silent is noticed: each lasts less than a minute, and one that has not ended a
   little after its time is given up. Bookmarks keep its version young in between.
@@ -132,7 +133,6 @@ class Watching:
         with self._cluster.watch(self._resource, self._namespace, self._version, lasts) as stream:
             with self._changed:
                 self._stream = stream
-            self._sign_of_life()
             if not self._stopping.is_set():
                 self._follow(stream)
         with self._changed:
@@ -190,6 +190,7 @@ class Watching:
             self._faults += 1
             if not hidden:
                 self._fault = fault
+                self._version = ""  # what an open watch alone would not prove, a list does
             self._changed.notify_all()
         if hidden:
             return
