@@ -71,7 +71,7 @@ def fleet() -> Fleet:
 def test_a_provider_that_is_missing_is_noticed_at_once(fleet: Fleet) -> None:
     fakes = {name: fake for name, fake in fleet.fakes.items() if name != "kubernetes"}
     with pytest.raises(KeyError, match="kubernetes"):
-        RolloutsByProvider(fakes)
+        RolloutsByProvider(fakes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
