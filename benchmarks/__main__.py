@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import acknowledgement, crowd, following, playground, promptness
+from benchmarks import acknowledgement, crowd, following, manifests, playground, promptness
 from benchmarks.databases import NewDatabase, databases
 from benchmarks.machine import described
 from benchmarks.verdict import Verdict
@@ -36,6 +36,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "following": following.measure,
     "crowd": crowd.measure,
     "promptness": on_each(promptness.measure),
+    "manifests": manifests.measure,
     "playground": playground.measure,
 }
 

@@ -5,19 +5,24 @@ It only reads. Each part is examined even when another one is broken: one run sh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 
 from rich.console import Console
 from rich.table import Table
 
 from bot.app import Outside, connect
+from bot.model.catalog import Provider, TargetSpec
 from bot.model.errors import QuarterdeckError
+from bot.model.ports import Rollouts
 from bot.model.rollout import Finding, Grade
 from bot.settings.start import Configuration
 from bot.slack.examination import examine_slack
 from bot.store.migrate import current, head
 from bot.store.session import make_engine
+
+#: Targets that one line of the table names.
+NAMED = 3
 
 MARKS = {
     Grade.OK: "[green]ok[/]",
@@ -49,7 +54,7 @@ def _table(all_of_them: Iterator[Finding], console: Console) -> int:
 
 
 def all_findings(configuration: Configuration, outside: Outside) -> Iterator[Finding]:
-    """Slack, the database, AWS, then every target of the catalog."""
+    """Slack, the database, AWS where something runs there, then every target of the catalog."""
     yield from guarded("Slack", lambda: examine_slack(outside.slack))
     yield from guarded("database", lambda: [database(configuration)])
     targets = configuration.catalog.current().targets
@@ -57,8 +62,28 @@ def all_findings(configuration: Configuration, outside: Outside) -> Iterator[Fin
     places = {(place.region, place.role) for place in on_ecs}
     for region, role in sorted(places, key=str):
         yield from guarded(f"AWS {region}", lambda at=(region, role): [identity(outside, *at)])  # type: ignore[misc]
+    yield from of_targets(targets, outside.rollouts)
+
+
+def of_targets(targets: Sequence[TargetSpec], rollouts: Rollouts) -> Iterator[Finding]:
+    """What each provider says of its targets. What is found alike of all targets in one repository
+    or cluster (a token without push rights, a verb that is missing) is one line that names them."""
+    alike: dict[tuple[Provider, Grade, str, str], list[str]] = {}
     for spec in targets:
-        yield from guarded(str(spec.key), lambda spec=spec: outside.rollouts.examine(spec))  # type: ignore[misc]
+        for each in guarded(str(spec.key), lambda spec=spec: rollouts.examine(spec)):  # type: ignore[misc]
+            if spec.provider == "ecs":
+                yield each
+                continue
+            key = (spec.provider, each.grade, each.found, each.advice)
+            alike.setdefault(key, []).append(each.subject)
+    for (_, grade, found, advice), subjects in alike.items():
+        yield Finding(listed(list(dict.fromkeys(subjects))), grade, found, advice)
+
+
+def listed(subjects: Sequence[str]) -> str:
+    """The first few of them, and how many more there are."""
+    more = f" and {len(subjects) - NAMED} more" if len(subjects) > NAMED else ""
+    return f"{', '.join(subjects[:NAMED])}{more}"
 
 
 def guarded(subject: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:

@@ -174,6 +174,8 @@ def test_each_case_of_the_stand_ins_names_tests_that_exist() -> None:
     named = [re.findall(r"`(test_\w+\.py::[\w:]+)`", row) for row in rows]
     assert len(rows) > 60
     assert all(named), "each case names a test"
+    sources = re.compile(r"\]\[[\w-]+\]|the stand-in's own")
+    assert [row for row in rows if not sources.search(row)] == [], "each case names its source"
     defined = {
         name
         for path in (ROOT / "tests" / "contracts").glob("test_*_simulator*.py")

@@ -10,6 +10,7 @@ from bot.model.catalog import Catalog
 from bot.model.deployment import Deployment, Kind, Status
 from bot.model.ports import Transaction
 from bot.model.reply import CardFacts
+from bot.workflows.drift import LEFT, last_told
 
 #: How many earlier rollouts the usual duration is taken from.
 SAMPLE = 20
@@ -31,10 +32,19 @@ def card_facts(
         position=position(deployment, active),
         required_group=policy.required_group if policy else None,
         usual=usual_duration(tx.deployments.history(deployment.target, SAMPLE)),
-        current=is_current(tx, deployment, active),
+        current=is_current(tx, deployment),
         warnings=deployment.notes,
+        stays=stays(tx, deployment),
         lock=next((k for k in tx.holds.locks(now) if k.covers(deployment.target, now)), None),
     )
+
+
+def stays(tx: Transaction, deployment: Deployment) -> bool:
+    """Whether it ended badly and is the last thing its target was told: it may still run there."""
+    if deployment.status not in LEFT - {Status.CANCELLED}:
+        return False
+    last = last_told(tx, deployment.target)
+    return last is not None and last.id == deployment.id
 
 
 def position(deployment: Deployment, active: Sequence[Deployment]) -> int | None:
@@ -55,10 +65,12 @@ def usual_duration(history: Sequence[Deployment]) -> timedelta | None:
     return timedelta(seconds=median(seconds)) if seconds else None
 
 
-def is_current(tx: Transaction, deployment: Deployment, active: Sequence[Deployment]) -> bool:
-    """Whether its target should be running this deployment's version, with nothing under way."""
+def is_current(tx: Transaction, deployment: Deployment) -> bool:
+    """Whether it is the newest deployment known to have run well on its target.
+
+    What is under way there does not count: nothing redraws this card when that comes to nothing.
+    """
     if deployment.status is not Status.SUCCEEDED or deployment.kind is Kind.ROLLBACK:
         return False
     good = tx.releases.known_good(deployment.target, 1)
-    busy = any(d.status is Status.RUNNING or d.kind is Kind.ROLLBACK for d in active)
-    return bool(good) and good[0].deployment_id == deployment.id and not busy
+    return bool(good) and good[0].deployment_id == deployment.id

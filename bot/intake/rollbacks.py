@@ -40,7 +40,7 @@ from bot.model.ports import Transaction
 from bot.model.reply import Accepted, Refused, RollbackForm
 from bot.model.rollout import Live
 from bot.policy.decide import Denied, decide
-from bot.workflows.drift import warnings
+from bot.workflows.drift import is_left, last_told, warnings
 from bot.workflows.ending import Ending, settle
 from bot.workflows.facts import Asked, gather
 from bot.workflows.parts import Parts
@@ -158,17 +158,21 @@ class Rollbacks:
     def _candidates(self, spec: TargetSpec, live: Live | None) -> list[Release]:
         """Known-good releases, newest first, without what is being rolled out now, or runs.
 
-        While something is being rolled out, what still runs is the way back from it; but what a
-        rollback is just leaving comes last, for nobody should choose it without meaning it.
+        While something is being rolled out, what still runs is the way back from it; so it is after
+        a rollout that failed and that nobody has taken back. But what a rollback is just leaving
+        comes last, for nobody should choose it without meaning it.
         """
         with self._parts.store.read() as tx:
             good = list(tx.releases.known_good(spec.key, OFFERED + 2))
             active = tx.deployments.active(spec.key)
+            last = last_told(tx, spec.key)
         running = {d.image.digest for d in active if d.status is Status.RUNNING}
         left = {d.previous.digest for d in active if d.kind is Kind.ROLLBACK and d.previous}
         if not running and live is not None and live.image is not None:
             running = {live.image.digest}
-        elif not running and good:
+        elif not running and live is None and last is not None and is_left(last):
+            running = {last.image.digest}
+        elif not running and good and (live is None or live.revision == good[0].revision):
             running = {good[0].image.digest}
         kept = [release for release in good if release.image.digest not in running]
         return sorted(kept, key=lambda release: release.image.digest in left)

@@ -28,6 +28,7 @@ from bot.model.part import (
     Region,
     RoleArn,
     UserId,
+    filled,
 )
 from bot.model.places import ArgoCdApplication, EcsService, KubernetesDeployment
 
@@ -171,11 +172,14 @@ Provider = Literal["ecs", "argocd", "kubernetes"]
 PROVIDERS: tuple[Provider, ...] = get_args(Provider)
 
 
-def _filled(value: object) -> object:
-    # A part that is left out is fine; one that is written down and empty is a slip.
-    if value is None:
-        raise PydanticCustomError("model_type", "it should be a mapping")
-    return value
+def place_shape(provider: str, given: list[Provider]) -> str:
+    """What is wrong with the places that a target gives."""
+    found = " and ".join(f'"{name}"' for name in given)
+    if not given:
+        return 'a target needs a place: "ecs", "argocd" or "kubernetes"'
+    if len(given) > 1:
+        return f"a target has one place, but {found} are given"
+    return f'"provider" says "{provider}", but the place stands under {found}'
 
 
 class TargetSpec(Part):
@@ -186,15 +190,15 @@ class TargetSpec(Part):
     provider: Provider = Field(
         default="ecs", description="what rolls it; the part that is given below says it too"
     )
-    ecs_place: Annotated[EcsService | None, BeforeValidator(_filled)] = Field(
+    ecs_place: Annotated[EcsService | None, BeforeValidator(filled)] = Field(
         default=None, alias="ecs", description="the ECS service that is rolled"
     )
-    argocd_place: Annotated[ArgoCdApplication | None, BeforeValidator(_filled)] = Field(
+    argocd_place: Annotated[ArgoCdApplication | None, BeforeValidator(filled)] = Field(
         default=None,
         alias="argocd",
         description="the Argo CD Application whose image is changed in git",
     )
-    kubernetes_place: Annotated[KubernetesDeployment | None, BeforeValidator(_filled)] = Field(
+    kubernetes_place: Annotated[KubernetesDeployment | None, BeforeValidator(filled)] = Field(
         default=None,
         alias="kubernetes",
         description="the Kubernetes Deployment whose image is patched, without git",
@@ -222,13 +226,8 @@ class TargetSpec(Part):
     def _one_place(self) -> Self:
         given = [name for name in PROVIDERS if getattr(self, f"{name}_place") is not None]
         if given != [self.provider]:
-            found = " and ".join(f'"{name}"' for name in given) or "no place"
-            raise PydanticCustomError(
-                "one_place",
-                'a target rolled by "{provider}" names its place under "{provider}", and {found} '
-                "is given",
-                {"provider": self.provider, "found": found},
-            )
+            wrong = place_shape(self.provider, given)
+            raise PydanticCustomError("one_place", "{text}", {"text": wrong})
         return self
 
     @property

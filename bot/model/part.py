@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 #: What each pattern of the file means, in words: a pattern explains nothing to a person.
 MEANING: dict[str, str] = {
@@ -46,6 +47,13 @@ Remote = Annotated[str, Field(pattern=REMOTE, description=MEANING[REMOTE])]
 Branch = Annotated[str, Field(pattern=BRANCH, description=MEANING[BRANCH])]
 InsidePath = Annotated[str, Field(pattern=INSIDE, description=MEANING[INSIDE])]
 KeyPath = Annotated[str, Field(pattern=KEYS, description=MEANING[KEYS])]
+
+
+def filled(value: object) -> object:
+    """A part that is left out is fine; one that is written down and empty is a slip."""
+    if value is None:
+        raise PydanticCustomError("model_type", "it should be a mapping")
+    return value
 
 
 class Part(BaseModel):

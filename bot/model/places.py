@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from bot.model.moments import Duration
-from bot.model.part import Branch, InsidePath, KeyPath, ObjectName, Part, Region, Remote, RoleArn
+from bot.model.part import (
+    Branch,
+    InsidePath,
+    KeyPath,
+    ObjectName,
+    Part,
+    Region,
+    Remote,
+    RoleArn,
+    filled,
+)
 
 
 class EcsService(Part):
@@ -64,13 +74,13 @@ class Manifests(Part):
     repository: Remote = Field(description="the git remote; credentials come from the environment")
     branch: Branch = Field(default="main", description="the branch that Argo CD follows")
     path: InsidePath = Field(default=".", description="the folder of this target")
-    kustomize: KustomizeImage | None = Field(
+    kustomize: Annotated[KustomizeImage | None, BeforeValidator(filled)] = Field(
         default=None, description='the image is written in the "images" of a kustomization'
     )
-    helm: HelmValue | None = Field(
+    helm: Annotated[HelmValue | None, BeforeValidator(filled)] = Field(
         default=None, description="the image is written in a Helm values file"
     )
-    manifest: ManifestImage | None = Field(
+    manifest: Annotated[ManifestImage | None, BeforeValidator(filled)] = Field(
         default=None, description="the image is written in a plain manifest"
     )
     delivery: Literal["direct", "pull_request"] = Field(
@@ -80,11 +90,14 @@ class Manifests(Part):
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
-        if sum(form is not None for form in (self.kustomize, self.helm, self.manifest)) != 1:
-            raise PydanticCustomError(
-                "one_form",
-                'one of "kustomize", "helm" and "manifest" says how the image is written',
+        forms = {"kustomize": self.kustomize, "helm": self.helm, "manifest": self.manifest}
+        given = [f'"{name}"' for name, form in forms.items() if form is not None]
+        if len(given) != 1:
+            said = f"{' and '.join(given)} are given" if given else "none is given"
+            wrong = (
+                f'one of "kustomize", "helm" and "manifest" says how the image is written: {said}'
             )
+            raise PydanticCustomError("one_form", "{text}", {"text": wrong})
         return self
 
     @property
@@ -93,6 +106,12 @@ class Manifests(Part):
         form = self.kustomize or self.helm or self.manifest
         assert form is not None  # noqa: S101 - the validator above lets nothing else through
         return form
+
+    @property
+    def name(self) -> str:
+        """What people call the repository: ``acme/manifests``."""
+        path = self.repository.removesuffix("/").removesuffix(".git").replace(":", "/")
+        return "/".join(path.rsplit("/", 2)[-2:])
 
     @property
     def file(self) -> str:

@@ -93,7 +93,8 @@ class CardFacts:
     """Everything a deployment's card shows. ``position`` counts from 1 for the next to start.
 
     ``usual`` is the median duration of earlier rollouts of this target. ``current`` says whether
-    this deployment's version is the one its target should be running now.
+    this deployment is the newest that is known to have run well on its target; ``stays``, whether
+    it ended badly and nothing has replaced it since.
     """
 
     deployment: Deployment
@@ -102,6 +103,7 @@ class CardFacts:
     required_group: str | None = None
     usual: timedelta | None = None
     current: bool = False
+    stays: bool = False
     lock: Lock | None = None
     warnings: tuple[str, ...] = ()
 

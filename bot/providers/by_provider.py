@@ -8,7 +8,7 @@ from datetime import datetime
 
 from typing_extensions import override
 
-from bot.model.catalog import Provider, TargetSpec
+from bot.model.catalog import PROVIDERS, Provider, TargetSpec
 from bot.model.deployment import Image
 from bot.model.errors import QuarterdeckError
 from bot.model.ports import Rollouts
@@ -16,10 +16,10 @@ from bot.model.rollout import Finding, Live, Looks, Observation, Order, Plan, Re
 
 
 class RolloutsByProvider(Rollouts):
-    """One table; a provider that is missing in it fails when this is made."""
+    """One table; ``KeyError`` when this is made without one of the providers."""
 
     def __init__(self, providers: Mapping[Provider, Rollouts]) -> None:
-        self._providers = providers
+        self._providers = {name: providers[name] for name in PROVIDERS}
 
     @override
     def live(self, spec: TargetSpec) -> Live:

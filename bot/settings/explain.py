@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import lru_cache
@@ -14,11 +15,13 @@ from typing_extensions import override
 
 from bot.model.catalog import Catalog
 from bot.model.moments import format_duration, time_zones
-from bot.model.part import MEANING
+from bot.model.part import MEANING, REMOTE
 from bot.settings.document import Document, Where
 from bot.settings.problems import Problem, did_you_mean, quoted
 
 Explained = tuple[str, str]
+
+_CREDENTIALS = re.compile(r"([A-Za-z+]+://[^/]*|[^/@]*:[^/@]*)@")
 
 
 def explain(error: ValidationError, document: Document) -> Iterator[Problem]:
@@ -81,12 +84,20 @@ def _extra(details: ErrorDetails) -> Explained:
 
 
 def _pattern(details: ErrorDetails) -> Explained:
-    meaning = MEANING.get(details["ctx"]["pattern"], "in the form this key needs")
+    pattern = details["ctx"]["pattern"]
+    meaning = MEANING.get(pattern, "in the form this key needs")
+    if pattern == REMOTE and _CREDENTIALS.match(str(details["input"])):
+        # Never quoted: what is told here stands in logs and in CI.
+        return (
+            "there are credentials in this git remote",
+            "Take them out and renew them; GIT_TOKEN, GIT_SSH_KEY or a GitHub App give them.",
+        )
     return f"{quoted(details['input'])} is not {meaning}", ""
 
 
 def _literal(details: ErrorDetails) -> Explained:
-    return f"{quoted(details['input'])} is not {details['ctx']['expected']}", ""
+    given, expected = details["input"], details["ctx"]["expected"].replace("'", '"')
+    return f"{quoted(given)} is not {expected}", did_you_mean(str(given), expected.split('"')[1::2])
 
 
 def _wanted(kind: str) -> Callable[[ErrorDetails], Explained]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from bot.model.catalog import window_shape
 from bot.settings.document import Document, Value, Where, dotted
+from bot.settings.overlap import application, claims
 from bot.settings.problems import Problem, did_you_mean, quoted
 
 Mapping_ = dict[str, Value]
@@ -45,28 +46,24 @@ def _unresolved(
 
 
 def _target_problems(document: Document) -> Iterator[Problem]:
-    """One entry per service and environment, and one per container that is rolled."""
+    """One entry per service and environment, and one per thing that is changed."""
     seen: dict[tuple[str, ...], Where] = {}
+    environments: dict[tuple[str, ...], tuple[Value, Where]] = {}
     for where, target in _targets(document):
-        ecs = _mapping(target.get("ecs"))
-        names = _texts(target, "service", "environment")
-        place = _texts(ecs, "region", "cluster", "service", "container")
-        for key, what in ((names, "/".join(names)), (place, "this container of this ECS service")):
-            if not key:
-                continue
+        for key, what in claims(target):
             if key in seen:
-                line = document.values[seen[key]][0]
-                message = f"{what} is a target already: {dotted(seen[key])} in line {line}"
-                yield document.problem(where, message, "Remove one of them.")
+                yield _taken(document, where, what, seen[key])
             seen.setdefault(key, where)
+        if of := application(target):
+            here = target.get("environment")
+            other, at = environments.setdefault(of, (here, where))
+            if other != here:
+                yield _taken(document, where, "this Application in another environment", at)
 
 
-def _texts(part: Mapping_, *keys: str) -> tuple[str, ...]:
-    """The values of these keys, or nothing where one is not there."""
-    values = [value for key in keys if isinstance(value := part.get(key), str)]
-    account = part.get("role")  # the same names in another account are another place
-    more = [account] if isinstance(account, str) else []
-    return (*values, *more) if len(values) == len(keys) else ()
+def _taken(document: Document, where: Where, what: str, by: Where) -> Problem:
+    message = f"{what} is a target already: {dotted(by)} in line {document.values[by][0]}"
+    return document.problem(where, message, "Remove one of them.")
 
 
 def _name_problems(document: Document, reserved: frozenset[str]) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.model.deployment import Kind, Status
 from bot.model.errors import (
     AccessDenied,
     QuarterdeckError,
@@ -41,6 +42,10 @@ CLAIMED_FOR = timedelta(seconds=20)
 REPOSTED = "Posted anew: the earlier card of this deployment was deleted or can no longer change."
 
 
+#: Ends after which a version stays where it is until another one is rolled out.
+_STAYING = frozenset({Status.FAILED, Status.TIMED_OUT, Status.OUTCOME_UNKNOWN})
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One delivery with what is to be shown now."""
@@ -60,6 +65,17 @@ class Outgoing:
             thread_ts=delivery.thread_ts,
             broadcast=delivery.broadcast,
         )
+
+    @property
+    def replaced(self) -> Posted | None:
+        """Where the card of a version is that another one has replaced since, and only loses its
+        button: where that is gone, nobody wants the old card anew."""
+        delivery, one = self.delivery, self.facts.deployment
+        past = one.status is Status.SUCCEEDED and one.kind is Kind.DEPLOY and not self.facts.current
+        left = one.status in _STAYING and one.handle is not None and not self.facts.stays
+        if delivery.key != CARD or delivery.ts is None or not (past or left):
+            return None
+        return Posted(delivery.channel, delivery.ts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +178,12 @@ class Deliverer:
     def _send(self, outgoing: Outgoing) -> bool:
         try:
             posted = self._show(outgoing)
-        except ChannelGone as gone:
-            return self._elsewhere(outgoing, gone)
-        except MessageGone as gone:
+        except (ChannelGone, MessageGone) as gone:
+            if outgoing.replaced is not None:
+                self._done(outgoing, outgoing.replaced)
+                return False
+            if isinstance(gone, ChannelGone):
+                return self._elsewhere(outgoing, gone)
             return self._anew(outgoing, gone)
         except QuarterdeckError as fault:
             self._later(outgoing.delivery, fault)

@@ -9,10 +9,13 @@ from bot.model.ports import Transaction
 from bot.model.rollout import Live
 from bot.model.wording import plain
 from bot.policy.facts import Facts
+from bot.policy.reasons import ReasonCode
 from bot.policy.rules import with_downtime
 
 #: How many of a target's newest deployments are searched for the one that left what runs.
 RECENT = 20
+#: Ends after which the version may still be there: nothing but a person takes it back.
+LEFT = frozenset({Status.FAILED, Status.TIMED_OUT, Status.OUTCOME_UNKNOWN, Status.CANCELLED})
 
 
 def drifts(tx: Transaction, target: Target, live: Live | None) -> tuple[str, ...]:
@@ -46,17 +49,28 @@ def left_by(tx: Transaction, target: Target, revision: str) -> Deployment | None
 
     Only the last one that the provider was told of: what came back after it is not its doing.
     """
-    for each in tx.deployments.history(target, RECENT):
-        if was_told(each):
-            unwell = each.settled and each.status is not Status.SUCCEEDED
-            return each if unwell and each.revision == revision else None
-    return None
+    last = last_told(tx, target)
+    return last if last is not None and is_left(last) and last.revision == revision else None
 
 
-def was_told(deployment: Deployment) -> bool:
-    """Whether the provider was told of it, or may have been."""
-    surely_not = deployment.status in {Status.FAILED, Status.REFUSED}
-    return deployment.handle is not None or (deployment.attempts > 0 and not surely_not)
+def is_left(last: Deployment) -> bool:
+    """Whether the last one that was told may have left its version there, for people to take back.
+
+    A provider that took it back, or that was told something else since, has not.
+    """
+    return last.status in LEFT
+
+
+def last_told(tx: Transaction, target: Target) -> Deployment | None:
+    """The newest deployment of the target that its provider was told of, or may have been."""
+    return next(filter(_was_told, tx.deployments.history(target, RECENT)), None)
+
+
+def _was_told(deployment: Deployment) -> bool:
+    if deployment.reason_code == ReasonCode.PULL_REQUEST_CLOSED:
+        return False  # it was asked of people, who did not want it
+    unheard = deployment.status in {Status.FAILED, Status.REFUSED, Status.RUNNING}
+    return deployment.handle is not None or (deployment.attempts > 0 and not unheard)
 
 
 def _busy(tx: Transaction, target: Target) -> bool:

@@ -80,11 +80,7 @@ def settle(
         request_id=ended.request_id,
     )
     if ended.status is Status.SUCCEEDED and ended.revision is not None:
-        tx.releases.add(Release(ended.target, ended.revision, ended.image, ended.id, now))
-        left = ended.previous if ended.kind is Kind.ROLLBACK else None
-        if left is not None and left.digest != ended.image.digest:
-            # A team goes back from what is bad: the next rollback must not offer it.
-            tx.releases.disown(ended.target, left.digest)
+        _take_over(tx, ended, Release(ended.target, ended.revision, ended.image, ended.id, now))
     tx.audit.append(outcome(ended, ending))
     tx.outbox.thread(ended.id, "ended", sentence(ended), broadcast=ended.status in ALARMING)
     tx.outbox.card(ended.id)
@@ -93,6 +89,19 @@ def settle(
     if deployment.status is not Status.AWAITING_APPROVAL:  # before that it has no workflow
         tx.engine.tell(ended.id, CONTROL, {"settled": ended.status.value}, f"{ended.id}:settled")
     return ended
+
+
+def _take_over(tx: Transaction, ended: Deployment, release: Release) -> None:
+    """It is what runs now: the next way back is another, and what ran before offers none."""
+    before = tx.releases.known_good(ended.target, 1)
+    tx.releases.add(release)
+    left = ended.previous if ended.kind is Kind.ROLLBACK else None
+    if left is not None and left.digest != ended.image.digest:
+        # A team goes back from what is bad: the next rollback must not offer it.
+        tx.releases.disown(ended.target, left.digest)
+    for older in before:
+        if older.deployment_id is not None:
+            tx.outbox.card(older.deployment_id)
 
 
 def move_up(tx: Transaction, target: Target) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -26,9 +27,11 @@ from bot.model.errors import (
 from bot.model.rollout import ReadBack, Told
 from bot.workflows.beginning import Beginning, held_up
 from bot.workflows.deadline import AGAIN, Deadline, order_of, target_of
+from bot.workflows.drift import is_left, last_told
 from bot.workflows.ending import Ending, lapsed, settle
 from bot.workflows.parts import Parts
 from bot.workflows.rollbacks import Rollbacks
+from bot.workflows.telling import told
 
 log = structlog.get_logger(__name__)
 
@@ -242,14 +245,16 @@ class Steps:
 
     def _told(self, deployment: Deployment, handle: str | None, how: str) -> None:
         with self._parts.store.begin() as tx:
+            before = last_told(tx, deployment.target)
             # No owner asked for: what has happened is recorded, whoever owns the rollout now.
             tx.deployments.note(deployment.id, None, handle=handle or "", explanation="")
-            tx.audit.append(entry(deployment, "rollout.tell", "done", how))
-            told = (
-                f"The provider accepted the rollout ({handle})." if handle else "Rollout started."
-            )
-            tx.outbox.thread(deployment.id, "told", told)
+            done = entry(deployment, "rollout.tell", "done", how)
+            tx.audit.append(replace(done, detail={"handle": handle} if handle else {}))
+            spec = self._parts.catalog().spec(deployment.target)
+            tx.outbox.thread(deployment.id, "told", told(spec, handle))
             tx.outbox.card(deployment.id)
+            if before is not None and is_left(before):
+                tx.outbox.card(before.id)  # there is nothing left of it to go back from
         log.info("provider told", deployment_id=deployment.id, handle=handle, how=how)
 
     def _end_after_read_back(self, deployment: Deployment, told: Told, explanation: str) -> None:

@@ -27,6 +27,19 @@ CUT = """() => [...document.querySelectorAll('button, input, select, textarea, a
   })
   .map((each) => each.outerHTML.slice(0, 80))"""
 
+#: Lists of which one option or another has no room, by their names.
+SHORT = """() => [...document.querySelectorAll('#who, #levers select')]
+  .filter((each) => each.checkVisibility())
+  .filter((each) => {
+    const free = each.cloneNode(true);
+    Object.assign(free.style, { width: 'max-content', position: 'absolute' });
+    each.after(free);
+    const wanted = free.offsetWidth;
+    free.remove();
+    return wanted > each.offsetWidth;
+  })
+  .map((each) => each.id || each.name)"""
+
 
 def test_what_one_is_told_in_private_nobody_else_sees(seat: Seat) -> None:
     seat.say("/deploy whoami")
@@ -104,6 +117,25 @@ def test_home_shows_what_waits_for_its_reader(seat: Seat) -> None:
     seat.sees(seat.page.locator("#head h1")).to_contain_text("deploys")
 
 
+def test_escape_turns_a_question_away_and_leaves_the_thread_open(seat: Seat) -> None:
+    seat.go("incidents")
+    seat.say("/deploy backend production v1.4.0")
+    card = seat.log.locator(".message:not(.private)").last
+    seat.sees(card).to_contain_text("waiting for approval")
+    card.hover()
+    seat.press(card, "Reply in thread")
+    thread = seat.page.locator("#side-thread")
+    seat.press(thread, "Cancel")
+    seat.sees(seat.dialog).to_be_visible()
+    seat.page.keyboard.press("Escape")
+    seat.sees(seat.dialog).to_be_hidden()
+    seat.page.locator("#answer-text").fill("Not yet.")
+    seat.page.locator("#answer-text").press("Enter")
+    seat.sees(thread.locator(".message", has_text="Not yet.")).to_be_visible()
+    seat.page.keyboard.press("Escape")
+    seat.sees(thread).to_be_hidden()
+
+
 def to(seat: Seat, selector: str) -> None:
     """Press Tab until that has the focus."""
     for _ in range(120):
@@ -155,9 +187,17 @@ def test_the_keyboard_stays_in_a_form_and_comes_back(seat: Seat) -> None:
 
 
 def fits(seat: Seat) -> None:
-    """Nothing scrolls sideways, and no control is cut."""
+    """Nothing scrolls sideways, and no control is cut, nor what is chosen in it."""
     assert seat.page.evaluate(SIDEWAYS) == []
     assert seat.page.evaluate(CUT) == []
+    assert seat.page.evaluate(SHORT) == []
+
+
+@pytest.mark.parametrize("width", [1400, 1180, 941])
+def test_a_wide_screen_cuts_nothing(take: Take, width: int) -> None:
+    seat = take((width, 800))
+    seat.sees(seat.page.locator("#levers select").first).to_be_visible()
+    fits(seat)
 
 
 def test_a_narrow_screen_has_all_parts_and_no_sideways_scroll(take: Take) -> None:
@@ -187,4 +227,15 @@ def test_a_narrow_screen_has_all_parts_and_no_sideways_scroll(take: Take) -> Non
     seat.press(dock, "Chat")
     seat.say("/deploy")
     seat.sees(seat.modal.get_by_label("Services")).to_be_visible()
+    fits(seat)
+
+
+def test_on_a_narrow_screen_a_lever_says_what_it_did(take: Take) -> None:
+    seat = take(NARROW, has_touch=True)
+    note = seat.page.locator("#note")
+    seat.press(seat.page.locator("#dock"), "World")
+    seat.pull("lag", "Lag reads")
+    seat.sees(note).to_contain_text("Reads of ECS show what was true")
+    seat.sees(note).to_be_in_viewport(ratio=1)
+    seat.sees(seat.log).to_be_hidden()
     fits(seat)

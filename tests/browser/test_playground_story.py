@@ -26,6 +26,7 @@ def test_from_the_first_keystroke_to_the_audit(seat: Seat) -> None:
 def asked(seat: Seat) -> None:
     """A command is completed while it is typed, and its card appears."""
     field = seat.page.locator("#text")
+    seat.sees(seat.log).to_contain_text("Type /deploy backend production v1.5.0")
     field.press_sequentially("/depl")
     seat.sees(seat.page.locator("#hints li").first).to_contain_text("/deploy <service>")
     field.press("Tab")
@@ -34,6 +35,9 @@ def asked(seat: Seat) -> None:
     field.press("Enter")
     seat.shows(CARD, "waiting for approval")
     seat.sees(field).to_have_value("")
+    # Messages and cards tell the time in the same way.
+    clock = seat.card(CARD).locator(".by time")
+    seat.sees(clock).to_have_text(re.compile(r"^\d\d:\d\d$"))
 
 
 def refused(seat: Seat) -> None:
@@ -64,6 +68,7 @@ def approved(seat: Seat) -> None:
 def rolled(seat: Seat) -> None:
     """The new tasks wait for their image while time stands still, then take over."""
     picture = seat.service("backend", "production")
+    seat.sees(picture).to_be_in_viewport()
     seat.sees(picture.locator(".w-release")).to_have_count(2)
     seat.sees(picture.locator(".w-task.w-new").first).to_be_visible()
     seat.sees(picture.locator(".w-task.w-old.w-healthy").first).to_be_visible()
@@ -85,6 +90,7 @@ def rolled_back(seat: Seat) -> None:
     seat.sees(seat.modal).to_have_count(0)
     seat.shows("backend-production-2", "succeeded")
     seat.runs("backend", "production", "v1.4.0")
+    seat.sees(seat.card(CARD).get_by_role("button", name="Roll back")).to_have_count(0)
 
 
 def audited(seat: Seat) -> None:

@@ -275,6 +275,7 @@ class Ship:
             "PATH": os.environ["PATH"],  # noqa: TID251 - the child needs a PATH
             "PYTHONUNBUFFERED": "1",
             **self._place.environment,
+            "QUARTERDECK_CACHE": str(self._log.with_suffix(".cache")),
             "PORT": str(port),
             **environment,
         }

@@ -29,7 +29,9 @@ from bot.model.places import ArgoCdApplication, EcsService, KustomizeImage, Mani
 from bot.model.reply import Accepted, Reply
 from bot.store.database import Database
 from bot.store.engine import engine_client
+from bot.store.outbox import CARD
 from bot.store.session import make_engine
+from bot.store.tables import outbox
 from bot.workflows.observer import Observer
 from bot.workflows.parts import Parts
 from bot.workflows.steps import Steps
@@ -256,6 +258,15 @@ class Rooms:
     def said(self, deployment_id: str) -> list[str]:
         with self.database.read() as tx:
             return list(tx.outbox.said(deployment_id))
+
+    def cards_asked(self, deployment_id: str) -> int:
+        """How often its card was asked for."""
+        query = sa.select(outbox.c.wanted).where(
+            outbox.c.deployment_id == deployment_id, outbox.c.key == CARD
+        )
+        with self.engine.connect() as connection:
+            asked: int = connection.execute(query).scalar_one()
+        return asked
 
     def known_good(self, target: Target = STAGING) -> list[Release]:
         with self.database.read() as tx:

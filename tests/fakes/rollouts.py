@@ -3,8 +3,8 @@
 ``place`` puts a service there; ``finish``, ``take_back``, ``break_down``, ``deploy_elsewhere`` and
 ``lose`` end a rollout in each way there is; ``break_next`` makes a call fail before or after it
 took effect; what ``meanwhile`` holds for a verb happens once, as its next call comes in. ``told``
-lists every revision the provider was told to roll to. ``blind`` says why targets cannot be
-observed; ``drift`` and ``downtime`` are what ``live`` tells of targets.
+lists every revision the provider was told to roll to, ``orders`` what was wanted of it. ``blind``
+says why targets cannot be observed; ``drift`` and ``downtime`` are what ``live`` tells of targets.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ class FakeRollouts(Rollouts):
     ) -> None:
         self.at_once = at_once
         self.told: list[tuple[Target, str]] = []
+        self.orders: list[Order] = []
         self.calls: list[tuple[str, str]] = []
         self.meanwhile: dict[str, Callable[[], object]] = {}
         self.blind: dict[Target, QuarterdeckError] = {}
@@ -216,6 +217,7 @@ class FakeRollouts(Rollouts):
             if order.revision is None and service.current.revision not in {order.base, revision}:
                 raise Terminal("Something else runs by now.", reason_code="STALE_FROM")
             self.told.append((spec.key, revision))
+            self.orders.append(order)
             if revision != service.current.revision:
                 if service.current.observation.end is None:
                     self._end(

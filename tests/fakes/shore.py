@@ -203,10 +203,6 @@ def ecs_shore(world: World, _folder: Path) -> Iterator[Shore]:
     yield EcsShore(world)
 
 
-#: By the name that a test's id shows.
-SHORES: Mapping[str, ShoreMaker] = {"ecs": ecs_shore}
-
-
 def placed(text: str, shore: Shore) -> str:
     """A catalog with the places filled in."""
     return PLACE.sub(lambda found: shore.place(found[1], found[2]), text)

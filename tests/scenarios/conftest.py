@@ -7,14 +7,17 @@ service: those modules run once on each shore. The others say themselves where t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.argo_shore import argo_shore
 from tests.fakes.fleet import Fleet, fleet
-from tests.fakes.shore import SHORES, ShoreMaker
+from tests.fakes.shore import ShoreMaker, ecs_shore
 
+#: By the name that a test's id shows.
+SHORES: Mapping[str, ShoreMaker] = {"ecs": ecs_shore, "argocd": argo_shore}
 ON_EVERY_SHORE = re.compile(r"test_[sal]\d\d_")
 
 

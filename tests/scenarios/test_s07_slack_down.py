@@ -100,6 +100,19 @@ def test_a_deleted_card_is_posted_anew_and_says_so() -> None:
     assert "Posted anew" in dump(card)
 
 
+@pytest.mark.parametrize("gone", ["card", "channel"])
+def test_a_lost_card_of_a_version_that_was_replaced_is_left_alone(gone: str) -> None:
+    outbox = Outbox(announce_in="C0OPS")
+    outbox.owe_card(Status.SUCCEEDED)
+    outbox.deliver(seconds=2)
+    outbox.messenger.messages.clear()
+    outbox.messenger.gone = {"C1"} if gone == "channel" else set()
+    outbox.owe_card(Status.SUCCEEDED, current=False)
+    outbox.deliver(passes=3, seconds=60)
+    assert outbox.messenger.messages == {}
+    assert outbox.messenger.calls == ["post", "update"]
+
+
 def test_a_note_whose_thread_is_gone_stands_alone_and_names_its_deployment() -> None:
     outbox = Outbox()
     outbox.owe_card()

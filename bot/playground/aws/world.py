@@ -82,7 +82,7 @@ class World:
         self._timeline = Timeline(self.clock)
         journal = Journal(self._timeline, self._minter)
         self._tasks = TaskLife(self._timeline, self._minter, journal)
-        self._tasks.pull = self._pull
+        self._tasks.pull = self.pulled
         deployments = Deployments(self._timeline, self._minter, journal, self._tasks)
         scheduler = Scheduler(self._timeline, self._tasks, deployments, journal)
         self.engine = Engine(deployments, scheduler, self._tasks)
@@ -330,7 +330,8 @@ class World:
         fresh = Repository(name, arn, f"{estate.registry}/{name}", self._timeline.stamp())
         return estate.repositories.setdefault(name, fresh)
 
-    def _pull(self, wanted: str) -> Pulled:
+    def pulled(self, wanted: str) -> Pulled:
+        """What whoever pulls that reference gets: an image, and how it behaves."""
         host, _, path = wanted.partition("/")
         account, _, rest = host.partition(".dkr.ecr.")
         if not rest:

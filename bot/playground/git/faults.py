@@ -28,9 +28,13 @@ class Fault:
 
 
 class Faults:
-    """The switches. Thread-safe; each takes effect at the next request."""
+    """The switches. Thread-safe; each takes effect at the next request.
+
+    ``delaying`` is set once a request has been made to wait.
+    """
 
     def __init__(self) -> None:
+        self.delaying = threading.Event()
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
 
@@ -52,20 +56,24 @@ class Faults:
         """Answer with an HTTP status (429, 503) and nothing else."""
         self._add(Fault("status", services or SERVICES, n, status, "Please try again later."))
 
-    def lose_answer(self, n: int | None = 1) -> None:
-        """Let the next push take effect, and cut the connection without an answer."""
-        self._add(Fault("lose_answer", ("push",), n))
+    def lose_answer(self, n: int | None = 1, meanwhile: Callable[[], object] = bool) -> None:
+        """Let the next push take effect, do something, and cut the connection without an answer."""
+        self._add(Fault("lose_answer", ("push",), n, deed=meanwhile))
 
     def slow(self, seconds: float, n: int | None = None, *services: Service) -> None:
         """Answer later by so many real seconds."""
         self._add(Fault("slow", services or SERVICES, n, seconds=seconds))
+
+    def when(self, service: Service, deed: Callable[[], object], n: int | None = 1) -> None:
+        """Do something once the next request is there, before it takes effect."""
+        self._add(Fault("before", (service,), n, deed=deed))
 
     def race(self, deed: Callable[[], object], n: int | None = 1) -> None:
         """Do something (let somebody else's commit land) once the next push is on its way.
 
         The pusher has seen the branch as it was before: git itself refuses the push.
         """
-        self._add(Fault("before", ("push",), n, deed=deed))
+        self.when("push", deed, n)
 
     def clear(self) -> None:
         """Take back all faults."""
@@ -79,6 +87,8 @@ class Faults:
             for fault in [each for each in self._faults if service in each.services]:
                 hit.append(fault)
                 self._use(fault)
+                if fault.kind == "slow":
+                    self.delaying.set()
                 if fault.kind not in _LASTING:
                     break
             return hit

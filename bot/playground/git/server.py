@@ -120,10 +120,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._suffer(fault)
         user = self._user(name, writes=service in {"list_push", "push"})
         with self._backend(name, user, body) as answer:
-            lost = any(fault.kind == "lose_answer" for fault in faults)
-            content = io.BytesIO(answer.read()) if lost else answer
+            lost = next((fault for fault in faults if fault.kind == "lose_answer"), None)
+            content = io.BytesIO(answer.read()) if lost is not None else answer
             status = self._head(content)
-            if lost:
+            if lost is not None:
+                lost.deed()
                 # Headers went out: a request without any answer is sent again by the client itself.
                 self.wfile.flush()
                 raise Refused(0)
@@ -136,7 +137,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.kind == "status":
             raise Refused(fault.status, fault.text)
         self.server.closing.wait(fault.seconds)
-        fault.deed()
+        if fault.kind == "before":
+            fault.deed()
 
     def _user(self, name: str, *, writes: bool) -> str:
         """Whom the token belongs to. GitHub hides what a token may not see."""

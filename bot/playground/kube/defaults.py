@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from bot.playground.kube.refusals import invalid
@@ -16,6 +15,7 @@ from bot.playground.kube.resources import (
     ROLLOUTS,
     Json,
     Resource,
+    cloned,
 )
 from bot.playground.kube.selectors import matches_labels
 
@@ -47,7 +47,9 @@ DEPLOYMENT_DEFAULTS: Json = {
 
 def defaulted(resource: Resource, wanted: Json) -> Json:
     """A copy with everything filled in that the API server fills in. CRDs get nothing here."""
-    result = copy.deepcopy(wanted)
+    if resource.custom:
+        return wanted
+    result = cloned(wanted)
     if resource in {DEPLOYMENTS, REPLICA_SETS}:
         spec = result.setdefault("spec", {})
         if resource == DEPLOYMENTS:
@@ -142,4 +144,4 @@ def _pod(spec: Json) -> None:
 
 def _fill(target: dict[str, Any], defaults: Json) -> None:
     for key, value in defaults.items():
-        target.setdefault(key, copy.deepcopy(value))
+        target.setdefault(key, cloned(value))

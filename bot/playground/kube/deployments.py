@@ -5,14 +5,13 @@ Follows ``pkg/controller/deployment`` of Kubernetes: rolling.go, recreate.go, sy
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 
 from bot.playground.kube import progress
 from bot.playground.kube.events import Recorder
 from bot.playground.kube.objects import STATUS, Objects
 from bot.playground.kube.replica_sets import owned, owner_of, owner_reference
-from bot.playground.kube.resources import DEPLOYMENTS, PODS, REPLICA_SETS, Json
+from bot.playground.kube.resources import DEPLOYMENTS, PODS, REPLICA_SETS, Json, cloned
 from bot.playground.kube.revisions import (
     DESIRED,
     HASH_LABEL,
@@ -131,11 +130,11 @@ class Deployments:
 
     def _make(self, key: Key, old: list[Json], revision: int) -> Json:
         deployment = self._objects.get(key)
-        template = copy.deepcopy(deployment["spec"]["template"])
+        template = cloned(deployment["spec"]["template"])
         suffix = template_hash(template)
         labels = {**template["metadata"].get("labels", {}), HASH_LABEL: suffix}
         template["metadata"]["labels"] = labels
-        selector = copy.deepcopy(deployment["spec"]["selector"])
+        selector = cloned(deployment["spec"]["selector"])
         selector.setdefault("matchLabels", {})[HASH_LABEL] = suffix
         name = f"{key[2]}-{suffix}"
         fresh: Json = {
@@ -275,7 +274,7 @@ def counted(scene: Scene, now: str) -> Json:
     }
     before = scene.deployment.get("status", {})
     status: Json = {key: each for key, each in counts.items() if each}
-    status["conditions"] = copy.deepcopy(before.get("conditions", []))
+    status["conditions"] = cloned(before.get("conditions", []))
     enough = available >= scene.wanted - max_unavailable(scene.deployment)
     progress.say_available(status, enough=enough, now=now)
     return status

@@ -7,7 +7,6 @@ changes outside of ``metadata``, and of ``status`` where that is a subresource).
 
 from __future__ import annotations
 
-import copy
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from bot.playground.kube.resources import (
     SERVICE_ACCOUNTS,
     Json,
     Resource,
+    cloned,
 )
 from bot.playground.kube.store import Key, Store
 
@@ -61,6 +61,10 @@ class Objects:
     def now(self) -> str:
         """The moment as objects show it: RFC 3339, whole seconds."""
         return rfc3339(self._stamp())
+
+    def before(self, seconds: float) -> str:
+        """A moment that long ago, as objects show it."""
+        return rfc3339(self._stamp() - seconds)
 
     def word(self, what: str, length: int = 5) -> str:
         """A suffix as in a pod's name."""
@@ -129,12 +133,13 @@ class Objects:
     def edit(self, key: Key, change: Callable[[Json], None], write: Write = PLAIN) -> Json:
         """Let ``change`` work on a copy and write that back; what controllers do."""
         with self.store.lock:
-            draft = copy.deepcopy(self.get(key))
+            draft = cloned(self.get(key))
             change(draft)
             return self._write(key, self.get(key), draft, write)
 
     def _prepared(self, resource: Resource, namespace: str, body: Json) -> Json:
         _check_type(resource, body)
+        body = cloned(body)
         metadata = dict(body.get("metadata") or {})
         if metadata.get("resourceVersion"):
             text = "resourceVersion should not be set on objects to be created"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from bot.playground.kube.refusals import (
@@ -11,7 +10,7 @@ from bot.playground.kube.refusals import (
     unprocessable_patch,
     unsupported_media,
 )
-from bot.playground.kube.resources import Json, Resource
+from bot.playground.kube.resources import Json, Resource, cloned
 
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -53,7 +52,7 @@ def patched(resource: Resource, found: Json, content_type: str, patch: Any) -> J
 def merged(target: Any, patch: Any) -> Any:
     """RFC 7396: what is null goes, objects are merged, everything else is replaced."""
     if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
+        return cloned(patch)
     result = dict(target) if isinstance(target, dict) else {}
     for key, value in patch.items():
         if value is None:
@@ -68,7 +67,7 @@ def strategically_merged(target: Any, patch: Json) -> Json:
     how = patch.get("$patch")
     wanted = {key: each for key, each in patch.items() if not key.startswith(DIRECTIVES)}
     if how == "replace":
-        return copy.deepcopy(wanted)
+        return cloned(wanted)
     result = dict(target) if isinstance(target, dict) else {}
     if "$retainKeys" in patch:
         result = {key: each for key, each in result.items() if key in patch["$retainKeys"]}
@@ -80,13 +79,13 @@ def strategically_merged(target: Any, patch: Json) -> Json:
         elif isinstance(value, list) and key in MERGE_KEYS:
             result[key] = _merged_list(result.get(key) or [], value, key)
         else:
-            result[key] = copy.deepcopy(value)
+            result[key] = cloned(value)
     return result
 
 
 def _merged_list(target: list[Json], patch: list[Json], field: str) -> list[Json]:
     if any(each.get("$patch") == "replace" for each in patch):
-        return [copy.deepcopy(each) for each in patch if "$patch" not in each]
+        return [cloned(each) for each in patch if "$patch" not in each]
     key = MERGE_KEYS[field]
     result = list(target)
     for wanted in patch:
@@ -104,7 +103,7 @@ def _merged_list(target: list[Json], patch: list[Json], field: str) -> list[Json
 
 def json_patched(target: Json, operations: list[Json]) -> Json:
     """RFC 6902. Raises ``ApiError`` (422) where a path is missing or a test fails."""
-    result: Any = copy.deepcopy(target)
+    result: Any = cloned(target)
     for each in operations:
         try:
             result = _operate(result, each)
@@ -124,19 +123,19 @@ def _operate(document: Any, operation: Json) -> Any:
     steps = _steps(operation["path"])
     match operation["op"]:
         case "add":
-            return _add(document, steps, copy.deepcopy(operation["value"]))
+            return _add(document, steps, cloned(operation["value"]))
         case "remove":
             return _remove(document, steps)
         case "replace":
             _look(document, steps)
             removed = _remove(document, steps) if steps else None
-            return _add(removed, steps, copy.deepcopy(operation["value"]))
+            return _add(removed, steps, cloned(operation["value"]))
         case "test":
             if _look(document, steps) != operation.get("value"):
                 raise unprocessable_patch(f"testing value {operation['path']} failed: test failed")
             return document
         case "copy":
-            return _add(document, steps, copy.deepcopy(_look(document, _steps(operation["from"]))))
+            return _add(document, steps, cloned(_look(document, _steps(operation["from"]))))
         case "move":
             origin = _steps(operation["from"])
             moved = _look(document, origin)

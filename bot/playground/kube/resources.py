@@ -8,8 +8,9 @@ written at once, and its generation counts every change outside of ``metadata``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
+T = TypeVar("T")
 # An object as it goes over the wire.
 Json = dict[str, Any]
 
@@ -17,7 +18,7 @@ READS = ("get", "list", "watch")
 WRITES = ("create", "update", "patch", "delete")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # there is one of each: keys are hashed often
 class Resource:
     """One kind of object and its address.
 
@@ -125,3 +126,16 @@ def resource_of(api_version: str, kind: str) -> Resource | None:
     """The resource that a manifest's ``apiVersion`` and ``kind`` name, where it is served."""
     wanted = (api_version, kind)
     return next((r for r in RESOURCES if (r.api_version, r.kind) == wanted), None)
+
+
+def cloned(found: T) -> T:
+    """A deep copy of an object as it goes over the wire; in there are only JSON's own types."""
+    return cast("T", _cloned(found))
+
+
+def _cloned(found: Any) -> Any:
+    if isinstance(found, dict):
+        return {key: _cloned(each) for key, each in found.items()}
+    if isinstance(found, list):
+        return [_cloned(each) for each in found]
+    return found

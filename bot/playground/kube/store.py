@@ -52,7 +52,8 @@ class Store:
         self.listeners: list[Callable[[Change], None]] = []
         self.revision = 100
         self._oldest = self.revision
-        self._objects: dict[Key, Json] = {}
+        #: By resource, then namespace, then name.
+        self._objects: dict[Resource, dict[str, dict[str, Json]]] = {}
         self._changes: deque[Change] = deque()
 
     @property
@@ -63,27 +64,26 @@ class Store:
     def find(self, resource: Resource, namespace: str, name: str) -> Json | None:
         """The object of that name."""
         with self.lock:
-            return self._objects.get((resource, namespace, name))
+            return self._shelf(resource, namespace).get(name)
 
     def all(self, resource: Resource, namespace: str = "") -> list[Json]:
         """Every object of that kind, of one namespace or of all, in the order of etcd's keys."""
         with self.lock:
-            found = [
-                (key[1:], each)
-                for key, each in self._objects.items()
-                if key[0] == resource and namespace in {"", key[1]}
-            ]
-        return [each for _, each in sorted(found, key=lambda pair: pair[0])]
+            spaces = self._objects.get(resource, {})
+            chosen = [namespace] if namespace else sorted(spaces)
+            shelves = [spaces.get(each, {}) for each in chosen]
+            return [shelf[name] for shelf in shelves for name in sorted(shelf)]
 
     def put(self, resource: Resource, wanted: Json) -> Json:
         """Write an object there, with a resourceVersion of its own; returns what was written."""
         with self.lock:
-            key = key_of(resource, wanted)
-            before = self._objects.get(key)
+            _, namespace, name = key_of(resource, wanted)
+            shelf = self._shelf(resource, namespace)
+            before = shelf.get(name)
             self.revision += 1
             metadata = {**wanted["metadata"], "resourceVersion": str(self.revision)}
             written = {**wanted, "metadata": metadata}
-            self._objects[key] = written
+            shelf[name] = written
             kind = "MODIFIED" if before else "ADDED"
             self._tell(Change(self.revision, kind, resource, written, before))
             return written
@@ -91,7 +91,7 @@ class Store:
     def remove(self, resource: Resource, namespace: str, name: str) -> Json:
         """Take an object away; returns its last state. Raises ``KeyError`` where there is none."""
         with self.lock:
-            before = self._objects.pop((resource, namespace, name))
+            before = self._shelf(resource, namespace).pop(name)
             self.revision += 1
             # A deleted object is shown at the revision of its deletion.
             metadata = {**before["metadata"], "resourceVersion": str(self.revision)}
@@ -119,6 +119,9 @@ class Store:
             # etcd's revision moves with everybody's writes, not only with those of this world.
             self.revision += 1
             self._oldest = self.revision
+
+    def _shelf(self, resource: Resource, namespace: str) -> dict[str, Json]:
+        return self._objects.setdefault(resource, {}).setdefault(namespace, {})
 
     def _tell(self, change: Change) -> None:
         self._changes.append(change)

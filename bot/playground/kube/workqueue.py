@@ -19,18 +19,22 @@ class Workqueue(Generic[K]):
     ) -> None:
         self._timeline = timeline
         self._work = work
-        self._latency = latency
+        self.latency = latency
         self._waiting: dict[K, None] = {}
 
     def add(self, key: K) -> None:
         """Look at ``key`` soon."""
         if key not in self._waiting:
             self._waiting[key] = None
-            self._timeline.after(self._latency, lambda: self._run(key))
+            self._timeline.after(self.latency, lambda: self._run(key))
 
     def add_after(self, key: K, seconds: float) -> None:
         """Look at ``key`` when so much virtual time has passed."""
         self._timeline.after(seconds, lambda: self.add(key))
+
+    def awaits(self, key: K) -> bool:
+        """Whether it is to be looked at soon."""
+        return key in self._waiting
 
     def drain(self) -> bool:
         """Look at once at everything that waits; whether there was anything."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import threading
 import time
@@ -15,16 +14,26 @@ from bot.playground.aws.records import Minter
 from bot.playground.kube import kubeconfig
 from bot.playground.kube.access import DEFAULT_USER, Access
 from bot.playground.kube.api import Api
+from bot.playground.kube.argocd.installation import ArgoCd
 from bot.playground.kube.blueprints import DeploymentOptions, deployment_of
 from bot.playground.kube.calls import CALLS_KEPT, Call
 from bot.playground.kube.conditions import condition_of
 from bot.playground.kube.containers import Images, every_image_is_good, no_digest
 from bot.playground.kube.controllers import Controllers
 from bot.playground.kube.faults import Faults
-from bot.playground.kube.objects import Objects
+from bot.playground.kube.objects import STATUS, Objects
 from bot.playground.kube.patches import MERGE, STRATEGIC
 from bot.playground.kube.reads import Watch
-from bot.playground.kube.resources import DEPLOYMENTS, EVENTS, NAMESPACES, PODS, Json, Resource
+from bot.playground.kube.resources import (
+    DEPLOYMENTS,
+    EVENTS,
+    NAMESPACES,
+    PODS,
+    ROLLOUTS,
+    Json,
+    Resource,
+    cloned,
+)
 from bot.playground.kube.routing import Place, Request
 from bot.playground.kube.selectors import selection
 from bot.playground.kube.server import Server
@@ -66,6 +75,7 @@ class KubeWorld:
         self._api = Api(self.objects, self.access)
         self._controllers = Controllers(self._timeline, self.objects, self._minter)
         self._controllers.pods.images = images
+        self.argocd = ArgoCd(self, self._controllers.applications, self._controllers.sources)
         self._tokens = {each: self._minter.word(f"token/{each}") for each in contexts}
         for token in self._tokens.values():
             self.access.admit(token, DEFAULT_USER)
@@ -182,7 +192,7 @@ class KubeWorld:
         """A copy of any object as it is now. Raises ``ApiError`` where there is none."""
         with self.store.lock:
             self._timeline.catch_up()
-            return copy.deepcopy(self.objects.get((resource, namespace, name)))
+            return cloned(self.objects.get((resource, namespace, name)))
 
     def pods(self, namespace: str, selector: str = "") -> list[Json]:
         """The pods of a namespace that the label selector means."""
@@ -190,7 +200,7 @@ class KubeWorld:
             self._timeline.catch_up()
             wanted = selection(PODS, selector, "")
             found = [each for each in self.store.all(PODS, namespace) if wanted(each)]
-            return copy.deepcopy(found)
+            return cloned(found)
 
     def events(self, namespace: str, name: str = "") -> list[Json]:
         """The events of a namespace, of everything or of what is called so; oldest first."""
@@ -208,6 +218,12 @@ class KubeWorld:
             self.clock.advance(seconds)
             self._timeline.catch_up()
 
+    def settle(self) -> None:
+        """Bring about at once, as good images would, whatever is on its way."""
+        with self.store.lock:
+            self._timeline.catch_up()
+            self._controllers.settle()
+
     def set_timings(self, **changes: float) -> None:
         """Change how long things take from now on; names are those of ``Timings``."""
         life = self._controllers.pods
@@ -221,7 +237,7 @@ class KubeWorld:
             self.create_namespace(namespace)
             self.objects.create(DEPLOYMENTS, namespace, deployment_of(name, options))
             if options.get("settled", True):
-                self._controllers.settle()
+                self.settle()
             return self.deployment(namespace, name)
 
     def create_namespace(self, name: str) -> None:
@@ -244,6 +260,20 @@ class KubeWorld:
             named = {"name": pod["containers"][0]["name"], "image": image}
             patch = {"spec": {"template": {"spec": {"containers": [named]}}}}
             self.apply(DEPLOYMENTS, namespace, name, patch)
+
+    def pause(
+        self, namespace: str, name: str, resource: Resource = DEPLOYMENTS, *, paused: bool = True
+    ) -> None:
+        """Let somebody pause a Deployment or a Rollout, or with ``paused`` False resume it."""
+        self.apply(resource, namespace, name, {"spec": {"paused": True if paused else None}})
+
+    def promote(self, namespace: str, name: str) -> None:
+        """Let somebody resume a Rollout that waits at a step, as ``promote`` does."""
+        self._tell_rollout(namespace, name, {"pauseConditions": None})
+
+    def abort(self, namespace: str, name: str) -> None:
+        """Let somebody abort a Rollout, as ``abort`` does."""
+        self._tell_rollout(namespace, name, {"abort": True})
 
     def scale(self, namespace: str, name: str, replicas: int) -> None:
         """Let somebody else change how many pods a Deployment wants."""
@@ -291,6 +321,12 @@ class KubeWorld:
             self.store.changed.notify_all()
 
     # Inside
+
+    def _tell_rollout(self, namespace: str, name: str, status: Json) -> None:
+        with self.store.lock:
+            self._timeline.catch_up()
+            key = (ROLLOUTS, namespace, name)
+            self.objects.patch(key, MERGE, {"status": status}, STATUS)
 
     def _run(self) -> None:
         # Watches are told of what virtual time brings, though nobody asks.

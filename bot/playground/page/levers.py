@@ -153,7 +153,10 @@ class Levers:
 
     def _lose_database(self, _arguments: Arguments) -> str:
         self._database.lose()
-        return "The database is lost: nothing can be recorded until it is brought back."
+        return (
+            "The database is lost to writers: what is there can be read, and nothing can be "
+            "recorded until it is brought back."
+        )
 
     def _bring_database_back(self, _arguments: Arguments) -> str:
         self._database.bring_back()
@@ -163,7 +166,10 @@ class Levers:
         if self._stage.slack.outage is not None:
             raise CannotDo("Slack is down already.")
         self._stage.slack.go_down(Outage.UNAVAILABLE)
-        return "Slack is down: its API answers 503, and nothing that the bot says arrives."
+        return (
+            "Slack is down: its Web API answers 503, and no card is posted or changed until it is "
+            "back. Commands still arrive, and are answered directly."
+        )
 
     def _bring_slack_back(self, _arguments: Arguments) -> str:
         if self._stage.slack.outage is None:

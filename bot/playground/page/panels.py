@@ -18,7 +18,7 @@ BEHAVIOURS: Final = {
     Behaviour.CRASHING: "crashing",
     Behaviour.SLOW: "slow to start",
     Behaviour.UNHEALTHY: "never healthy",
-    Behaviour.UNPULLABLE: "impossible to pull",
+    Behaviour.UNPULLABLE: "unpullable",
 }
 #: How fast ECS goes, and how that is called. The demo's own time is the second.
 PACES: Final = {"1": "x1, as in AWS", "20": "x20", "60": "x60", "0": "standstill"}
@@ -118,7 +118,8 @@ def _kill() -> Button:
 def _database(now: Pulled) -> Panel:
     if now.database:
         back = Button("bring-database-back", "Bring back")
-        return Panel("lever-database", "Database", "Nothing can be recorded.", [back], pulled=True)
+        state = "Nothing can be recorded. Reads go on."
+        return Panel("lever-database", "Database", state, [back], pulled=True)
     lose = Button("lose-database", "Lose it", danger=True)
     return Panel("lever-database", "Database", "It takes what is recorded.", [lose])
 

@@ -13,9 +13,12 @@ from bot.playground.page.mrkdwn import Names
 from bot.playground.page.templating import draw
 from bot.playground.slack.records import BOT_USER, Channel, Member, Message, View
 from bot.playground.slack.state import State
+from bot.playground.tour.fleet import ENVIRONMENTS, NEW, SERVICES
 
 HOME = "home"
 APP_NAME = "Quarterdeck"
+#: What somebody may type first, who does not know the bot yet.
+FIRST = f"/deploy {SERVICES[0]} {ENVIRONMENTS[-1]} {NEW}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Painter:
             "people": [_people(self.slack, member)],
             "rail": [self._rail(member, channels, place)],
             "head": [_head(shown, self.slack.direct(member.id), names)],
-            "log": self._log(messages, names) if shown else self._home(member, names),
+            "log": self._log(shown, messages, names) if shown else self._home(member, names),
             "thread": self._thread(shown, place, member, names),
             "overlay": [_modal(view, names) for view in self._modals(member)[-1:]],
         }
@@ -89,9 +92,10 @@ class Painter:
             read = self._read.get((member.id, channel.id), "")
         return sum(each.ts > read and each.by != member.id for each in self.slack.messages(channel))
 
-    def _log(self, messages: Sequence[Message], names: Names) -> list[Element]:
+    def _log(self, channel: Channel, messages: Sequence[Message], names: Names) -> list[Element]:
         if not messages:
-            return [("log-empty", draw("empty.html"))]
+            first = FIRST if BOT_USER in channel.members and not channel.user else ""
+            return [("log-empty", draw("empty.html", first=first))]
         replies = self.slack.replies(messages[0].channel)
         return [self._message(each, names, ("m", replies[each.ts])) for each in messages]
 
@@ -133,7 +137,7 @@ class Painter:
     def _home(self, member: Member, names: Names) -> list[Element]:
         views = [v for v in self.slack.views(member.id) if v.content["type"] == "home"]
         if not views:
-            return [("home-empty", draw("empty.html"))]
+            return [("home-empty", draw("empty.html", first=""))]
         view = views[-1]
         drawn = draw("home.html", view=view, body=draw_view(view, names))
         return [(f"home-{view.id}", drawn)]

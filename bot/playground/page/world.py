@@ -120,12 +120,21 @@ def tone(state: str) -> str:
 
 
 def draw_services(world: World, speed: float = SPEED) -> list[tuple[str, Markup]]:
-    """Element id and HTML of every service. ``speed``: virtual seconds in a real one, for ages."""
+    """Element id and HTML of every service, the last that was deployed to first.
+
+    ``speed``: virtual seconds in a real one, for ages.
+    """
     with world.lock:
         world.advance(0.0)  # nothing moves on in the world until somebody looks
-        pictures = [_picture(world, each, speed) for each in world.services()]
+        services = sorted(world.services(), key=_last_deployed, reverse=True)
+        pictures = [_picture(world, each, speed) for each in services]
     drawn = template("world.html")
     return [(each.id, Markup(drawn.render(it=each))) for each in pictures]  # noqa: S704 - escaped
+
+
+def _last_deployed(service: Service) -> float:
+    """When its newest deployment began; its creation does not count."""
+    return service.history[-1].created_at if len(service.history) > 1 else 0.0
 
 
 def draw_legend() -> Markup:

@@ -152,7 +152,8 @@ class Clone:
         where the branch is protected.
         """
         words = ["push", "--quiet", "--porcelain", "--no-verify", "--no-follow-tags"]
-        words += ["--dry-run"] * dry + ["origin", f"{commit}:refs/heads/{branch}"]
+        # To the remote by its address: whatever the clone's settings say by now.
+        words += ["--dry-run"] * dry + [self.remote, f"{commit}:refs/heads/{branch}"]
         try:
             self._run(Call(words, self.environment.remote(self.remote), within=_PUSH))
         except GitFailed as failed:

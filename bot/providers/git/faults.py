@@ -46,7 +46,7 @@ def _rows(*rows: tuple[str, type[QuarterdeckError], str, str]) -> tuple[Row, ...
     return tuple((re.compile(words), kind, what, hint) for words, kind, what, hint in rows)
 
 
-_RENEW = "Check GIT_RENEW, the GitHub App or the deploy key: it may have expired or been revoked."
+_RENEW = "Check GIT_TOKEN, the GitHub App or the deploy key: it may have expired or been revoked."
 _GRANT = "The token, App or deploy key needs write access to the contents of that repository."
 _FORBIDDEN = (
     r"(returned error:|HTTP) 403|Permission to .* denied|marked as read only"
@@ -133,6 +133,7 @@ _NO_ANSWER = re.compile(
 #: What git says when it never came to send anything.
 _NOTHING_SENT = re.compile(
     r"fatal: unable to access|Could not read from remote repository|Could not resolve"
+    r"|does not appear to be a git|not a git repository|transport '.*' not allowed"
     r"|Failed to connect|terminal prompts disabled|Authentication failed|^fatal: repository .* not"
 )
 _FINAL_STATUS = re.compile(r"RPC failed; HTTP 4\d\d")

@@ -5,15 +5,17 @@ Imported only where one of them is needed: what it stands on takes a fifth of a 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from threading import Lock
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from githubkit import AppAuthStrategy, GitHub, TokenAuthStrategy
+from githubkit.cache import MemCacheStrategy
 from githubkit.exception import (
     AuthCredentialError,
     GitHubException,
@@ -38,7 +40,9 @@ from bot.providers.git.access import GitAccess, Place
 _TIMEOUT = 10.0
 #: A token that expires so soon is not used any more.
 _MARGIN = timedelta(minutes=5)
-Answer = TypeVar("Answer")
+#: The last version in which a pull request says which commit it was merged by. It is asked for
+#: here and not by githubkit's own methods, which ask for the newest one.
+_VERSION = "2022-11-28"
 
 
 class Pull(BaseModel):
@@ -96,31 +100,24 @@ class GitHubApi:
             return known.token
 
     def find(self, place: Place, branch: str) -> Pull | None:
-        """The pull request from that branch, open or not."""
+        """The newest pull request from that branch, open or not."""
+        query = {"state": "all", "head": f"{place.owner}:{branch}"}
         with _asking("look for a pull request", place), self._client(place) as client:
-            answer = client.rest.pulls.list(
-                place.owner, place.repository, state="all", head=f"{place.owner}:{branch}"
-            )
-            pulls = _read(_PULLS, answer)
+            answer = _call(client, "GET", f"/repos/{place.name}/pulls", params=query)
+            pulls = _PULLS.validate_json(answer)
         return max(pulls, key=lambda pull: pull.number, default=None)
 
     def create(self, place: Place, proposal: Proposal) -> Pull:
         """Open a pull request. Raises ``Unknown`` where the answer was lost."""
         with _asking("open a pull request", place, writes=True), self._client(place) as client:
-            answer = client.rest.pulls.create(
-                place.owner,
-                place.repository,
-                title=proposal.title,
-                body=proposal.body,
-                head=proposal.head,
-                base=proposal.base,
-            )
-            return _read(_PULL, answer)
+            path, body = f"/repos/{place.name}/pulls", dataclasses.asdict(proposal)
+            return _PULL.validate_json(_call(client, "POST", path, json=body))
 
     def get(self, place: Place, number: int) -> Pull:
         """One pull request."""
         with _asking(f"read pull request {number}", place), self._client(place) as client:
-            return _read(_PULL, client.rest.pulls.get(place.owner, place.repository, number))
+            answer = _call(client, "GET", f"/repos/{place.name}/pulls/{number}")
+            return _PULL.validate_json(answer)
 
     @contextmanager
     def _client(self, place: Place) -> Iterator[GitHub[Any]]:
@@ -141,6 +138,8 @@ class GitHubApi:
             follow_redirects=False,
             timeout=_TIMEOUT,
             http_cache=False,
+            # Its own keeps an App's JWT for the whole process, whatever key that was signed with.
+            cache_strategy=MemCacheStrategy(),
             auto_retry=False,
         )
 
@@ -150,14 +149,11 @@ class GitHubApi:
             _asking("get a token in the App's name", place),
             self._github(AppAuthStrategy(app, key)) as client,
         ):
-            answer = client.rest.apps.get_repo_installation(place.owner, place.repository)
-            number = _read(_INSTALLATION, answer).id
-            return _read(
-                _TOKEN,
-                client.rest.apps.create_installation_access_token(
-                    number, repositories=[place.repository]
-                ),
-            )
+            path = f"/repos/{place.name}/installation"
+            number = _INSTALLATION.validate_json(_call(client, "GET", path)).id
+            path = f"/app/installations/{number}/access_tokens"
+            only = {"repositories": [place.repository]}
+            return _TOKEN.validate_json(_call(client, "POST", path, json=only))
 
     def _key(self) -> str:
         file = self._access.github_app_private_key
@@ -170,8 +166,9 @@ class GitHubApi:
             ) from None
 
 
-def _read(shape: TypeAdapter[Answer], answer: Any) -> Answer:
-    return shape.validate_json(answer.content)
+def _call(client: GitHub[Any], method: str, path: str, **content: Any) -> bytes:
+    headers = {"X-GitHub-Api-Version": _VERSION}
+    return client.request(method, path, headers=headers, **content).content
 
 
 @contextmanager
@@ -185,15 +182,22 @@ def _asking(deed: str, place: Place, *, writes: bool = False) -> Iterator[None]:
         raise fault from None
     except RequestFailed as failed:
         raise _refused(what, failed, writes=writes) from None
-    except (AuthCredentialError, PyJWTError, ValueError) as error:
-        if isinstance(error, ValidationError):
-            raise _lost(f"{what}, and its answer cannot be read.", writes=writes) from None
-        raise Misconfigured(
-            f"{what}, and the App's private key cannot be used.",
-            hint="GITHUB_APP_PRIVATE_KEY names the .pem file that GitHub gave you.",
-        ) from None
-    except GitHubException:
+    except ValidationError:
+        raise _lost(f"{what}, and its answer cannot be read.", writes=writes) from None
+    except AuthCredentialError:
+        raise _unusable_key(what) from None
+    except GitHubException as error:
+        # What goes wrong before anything is sent is the key's fault, and comes wrapped.
+        if isinstance(getattr(error, "exc", None), PyJWTError | ValueError):
+            raise _unusable_key(what) from None
         raise _lost(f"{what}, and gave no answer.", writes=writes) from None
+
+
+def _unusable_key(what: str) -> Misconfigured:
+    return Misconfigured(
+        f"{what}, and the App's private key cannot be used.",
+        hint="GITHUB_APP_PRIVATE_KEY names the .pem file that GitHub gave you.",
+    )
 
 
 def _lost(text: str, *, writes: bool) -> QuarterdeckError:

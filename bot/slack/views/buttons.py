@@ -30,7 +30,7 @@ def of_card(facts: CardFacts) -> list[ButtonElement]:
         case Status.SUCCEEDED if facts.current:
             return [roll_back(deployment)]
         case _:
-            return []
+            return [roll_back(deployment)] if facts.stays else []
 
 
 def roll_back(deployment: Deployment) -> ButtonElement:

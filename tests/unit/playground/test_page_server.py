@@ -14,7 +14,7 @@ from bot.commands.grammar import SLASHES
 from bot.playground.page.acts import Acts
 from bot.playground.page.scene import Painter
 from bot.playground.page.server import Content, PageServer
-from bot.playground.slack.crew import DEPLOYMENTS, GUS, RELEASES, muster
+from bot.playground.slack.crew import DEPLOYMENTS, GENERAL, GUS, RELEASES, muster
 from bot.playground.slack.records import Message
 from bot.playground.slack.state import State
 from bot.playground.slack.workspace import Workspace
@@ -120,6 +120,17 @@ def test_an_unknown_person_channel_act_or_message_is_said(browser: Browser) -> N
     assert (status, answer["note"]) == (409, "There is no act 'dance'.")
     gone = {"person": "alice", "channel": DEPLOYMENTS, "ts": "1.0", "block": "b", "action": "a"}
     assert browser.post("/act/click", gone) == (409, {"note": "That message is gone."})
+
+
+def test_an_empty_channel_says_what_to_type_where_the_bot_reads_it(
+    slack: Workspace, browser: Browser
+) -> None:
+    assert "/deploy backend production v1.5.0" in browser.log(channel=DEPLOYMENTS)
+    direct = slack.direct(slack.member("alice").id).id
+    for channel in (GENERAL, direct):
+        shown = browser.log(channel=channel)
+        assert "Nothing here yet." in shown
+        assert "/deploy" not in shown
 
 
 def test_what_people_write_is_shown_as_text(slack: Workspace, browser: Browser) -> None:

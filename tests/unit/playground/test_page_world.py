@@ -46,6 +46,16 @@ def test_there_is_one_picture_for_each_service_and_environment(world: World) -> 
     assert len(ids) == len(wanted)
 
 
+def test_the_service_that_was_deployed_to_last_stands_first(world: World) -> None:
+    at_first = [id_ for id_, _ in draw_services(world)]
+    for environment, name in (("production", "frontend"), ("production", "backend")):
+        world.advance(60)
+        world.deploy_out_of_band(environment, name, NEW)
+    moved = ["svc-backend-production", "svc-frontend-production"]
+    still = [id_ for id_ in at_first if id_ not in moved]
+    assert [id_ for id_, _ in draw_services(world)] == moved + still
+
+
 def test_the_element_carries_its_id(world: World) -> None:
     for id_, html in draw_services(world):
         assert html.lstrip().startswith(f'<article class="w-service" id="{id_}"')

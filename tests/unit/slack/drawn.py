@@ -64,9 +64,11 @@ class Outbox:
         route = Route(self.facts.get, lambda: self.announce_in)
         self.deliverer = Deliverer(self.deliveries, route, self.messenger, self.clock, "replica-1")
 
-    def owe_card(self, status: Status = Status.RUNNING, **changes: Any) -> int:
+    def owe_card(
+        self, status: Status = Status.RUNNING, *, current: bool = True, **changes: Any
+    ) -> int:
         one = deployment(status, **changes)
-        self.facts[one.id] = CardFacts(one)
+        self.facts[one.id] = CardFacts(one, current=current)
         return self.deliveries.owe(one.id, channel=one.channel)
 
     def deliver(self, passes: int = 1, seconds: float = 0) -> int:

@@ -171,6 +171,9 @@ def test_every_state_has_words() -> None:
         (CardFacts(deployment(Status.SUCCEEDED), current=True), {Action.ROLL_BACK}),
         (CardFacts(deployment(Status.SUCCEEDED)), set()),
         (CardFacts(deployment(Status.FAILED), current=True), set()),
+        (CardFacts(deployment(Status.FAILED), stays=True), {Action.ROLL_BACK}),
+        (CardFacts(deployment(Status.TIMED_OUT, kind=Kind.ROLLBACK), stays=True),
+         {Action.ROLL_BACK}),
         (CardFacts(deployment(Status.REJECTED)), set()),
     ],
 )  # fmt: skip

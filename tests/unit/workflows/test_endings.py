@@ -58,6 +58,21 @@ def test_only_what_succeeded_is_known_good(rooms: Rooms) -> None:
     assert (release.deployment_id, release.revision) == (ended.id, ended.revision)
 
 
+def test_the_card_of_what_ran_before_is_drawn_anew(rooms: Rooms) -> None:
+    first = rooms.finished("v2")
+    shown = rooms.cards_asked(first.id)
+    failed = rooms.started("v3")
+    rooms.rollouts.take_back(STAGING)
+    rooms.observer.look()
+    assert rooms.get(failed.id).status is Status.ROLLED_BACK
+    assert rooms.cards_asked(first.id) == shown
+    second = rooms.finished("v3")
+    assert rooms.cards_asked(first.id) == shown + 1
+    shown = rooms.cards_asked(second.id)
+    rooms.finish(rooms.start(rooms.asked("alice", Rollback(STAGING))))
+    assert rooms.cards_asked(second.id) == shown + 1
+
+
 def test_what_somebody_should_look_at_is_told_to_the_channel() -> None:
     quiet = {Status.SUCCEEDED, Status.CANCELLED, Status.REJECTED, Status.EXPIRED, Status.REFUSED}
     ends = {status for status in Status if status not in {"awaiting_approval", "queued", "running"}}

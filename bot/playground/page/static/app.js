@@ -91,13 +91,19 @@ function apply(container, change) {
 // Messages get their true height when they come into sight, so the end moves on for some frames.
 function scrollToEnd(container, frames) {
   container.scrollTop = container.scrollHeight;
-  if (frames) requestAnimationFrame(() => scrollToEnd(container, frames - 1));
+  const left = container.scrollTop;
+  if (frames)
+    requestAnimationFrame(() => {
+      // Who scrolls up meanwhile is not pulled back; what only became lower is still at its end.
+      const away = container.scrollHeight - container.scrollTop - container.clientHeight;
+      if (container.scrollTop >= left || away < 2) scrollToEnd(container, frames - 1);
+    });
 }
 
 function showTime(time) {
   const at = new Date(Number(time.dataset.at) * 1000);
   time.dateTime = at.toISOString();
-  time.textContent = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  time.textContent = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   time.title = at.toLocaleString();
 }
 
@@ -383,13 +389,15 @@ document.addEventListener("mousedown", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
+  // What is asked in a dialog is turned away by the dialog itself, and by nothing behind it.
+  if ($("#confirm").open) return;
   if (event.key === "Escape") {
     const modal = $("#overlay .modal");
-    if (modal && !$("#confirm").open) act("close", { view: modal.dataset.view });
+    if (modal) act("close", { view: modal.dataset.view });
     else if (!hints.hidden) hints.hidden = true;
     else if (place.thread) openThread("");
   }
-  if (event.key === "Tab" && $("#overlay .modal") && !$("#confirm").open) keepInside(event, $("#overlay .modal"));
+  if (event.key === "Tab" && $("#overlay .modal")) keepInside(event, $("#overlay .modal"));
 });
 
 function keepInside(event, modal) {
