@@ -72,7 +72,7 @@ def fleet() -> Fleet:
 def test_a_provider_that_is_missing_is_noticed_at_once(fleet: Fleet) -> None:
     fakes: dict[Provider, Rollouts] = {"ecs": fleet.fakes["ecs"], "argocd": fleet.fakes["argocd"]}
     with pytest.raises(KeyError, match="kubernetes"):
-        RolloutsByProvider(fakes)  # type: ignore[arg-type]
+        RolloutsByProvider(fakes)
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
