@@ -56,6 +56,7 @@ class KubeconfigClusters(Clusters):
         from kubernetes.client import Configuration  # noqa: PLC0415  as above
         from kubernetes.config import ConfigException, load_incluster_config  # noqa: PLC0415
         from kubernetes.config.kube_config import load_kube_config  # noqa: PLC0415
+        from yaml import YAMLError  # type: ignore[import-untyped]  # noqa: PLC0415
 
         configuration = Configuration()
         files = [Path(each).expanduser() for each in self._kubeconfig.split(":") if each]
@@ -71,7 +72,7 @@ class KubeconfigClusters(Clusters):
                 load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # as above
             else:
                 raise FileNotFoundError(context)
-        except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
+        except (ConfigException, YAMLError, OSError, ValueError, TypeError, KeyError) as error:
             raise _no_cluster(context, error) from None
         return configuration
 

@@ -1,0 +1,195 @@
+"""The cluster over HTTP: what the API server answers, or does not, as typed faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import pytest
+
+from bot.model.errors import (
+    AccessDenied,
+    Misconfigured,
+    QuarterdeckError,
+    Terminal,
+    Throttled,
+    Transient,
+    Unknown,
+    Unreachable,
+)
+from bot.playground.kube import KubeWorld
+from bot.providers.kube.cluster import APPLICATIONS, DEPLOYMENTS, Cluster, Resource, Select
+from bot.providers.kube.clusters import KubeconfigClusters
+from bot.providers.kube.faults import Conflict, Gone, NotThere
+
+WEB = ("argocd", "web")
+
+
+@pytest.fixture
+def world() -> Iterator[KubeWorld]:
+    with KubeWorld() as world:
+        yield world
+
+
+@pytest.fixture
+def cluster(world: KubeWorld, tmp_path: Path) -> Iterator[Cluster]:
+    clusters = KubeconfigClusters(str(world.write_kubeconfig(tmp_path / "config")))
+    yield clusters.at("staging")
+    clusters.close()
+
+
+def make(world: KubeWorld, name: str = "web") -> None:
+    body = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": name, "namespace": "argocd", "labels": {"app": name}},
+        "spec": {"project": "default", "destination": {}},
+    }
+    world.objects.create(_resource(), "argocd", body)
+
+
+def _resource() -> Any:
+    from bot.playground.kube import resources
+
+    return resources.APPLICATIONS
+
+
+def test_an_object_is_read_changed_and_listed(world: KubeWorld, cluster: Cluster) -> None:
+    make(world)
+    make(world, "other")
+    assert cluster.get(APPLICATIONS, "argocd", "nobody") is None
+    raw = cluster.get(APPLICATIONS, *WEB)
+    assert raw is not None
+    body = {"metadata": {"annotations": {"a": "b"}}}
+    assert cluster.patch(APPLICATIONS, *WEB, body)["metadata"]["annotations"] == {"a": "b"}
+    stale = {"metadata": {"resourceVersion": raw["metadata"]["resourceVersion"]}}
+    with pytest.raises(Conflict, match="Application web changed"):
+        cluster.patch(APPLICATIONS, *WEB, stale | {"spec": {"project": "x"}})
+    names = {each["metadata"]["name"] for each in cluster.list(APPLICATIONS, "argocd").items}
+    assert names == {"web", "other"}
+    some = cluster.list(APPLICATIONS, "argocd", Select("app=web")).items
+    assert [each["metadata"]["name"] for each in some] == ["web"]
+
+
+def test_rights_are_asked_for(cluster: Cluster) -> None:
+    assert cluster.allowed("patch", APPLICATIONS, "argocd")
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "said"),
+    [
+        ("unauthorized", AccessDenied, "did not accept our credentials"),
+        (
+            "deny",
+            AccessDenied,
+            "does not let us get applications.argoproj.io/web in namespace argocd",
+        ),
+        ("throttle", Throttled, "limits how often"),
+        ("fail", Transient, "failed to get"),
+        ("unavailable", Transient, "failed to get"),
+        ("cut", Unreachable, "did not answer"),
+    ],
+)
+def test_a_read_that_fails(
+    world: KubeWorld, cluster: Cluster, fault: str, kind: type[Exception], said: str
+) -> None:
+    make(world)
+    getattr(world.faults, fault)()
+    with pytest.raises(kind, match=said):
+        cluster.get(APPLICATIONS, *WEB)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("unauthorized", AccessDenied),
+        ("deny", AccessDenied),
+        ("throttle", Throttled),
+        ("conflict", Conflict),
+        ("fail", Unknown),
+        ("unavailable", Unknown),
+        ("cut", Unknown),
+        ("lose_answer", Unknown),
+    ],
+)
+def test_a_write_that_fails_may_have_taken_effect_or_surely_has_not(
+    world: KubeWorld, cluster: Cluster, fault: str, kind: type[Exception]
+) -> None:
+    make(world)
+    getattr(world.faults, fault)()
+    with pytest.raises(kind) as raised:
+        cluster.patch(APPLICATIONS, *WEB, {"metadata": {"annotations": {"a": "b"}}})
+    assert type(raised.value) is kind
+
+
+def test_how_long_to_wait_is_told(world: KubeWorld, cluster: Cluster) -> None:
+    make(world)
+    world.faults.throttle()
+    with pytest.raises(Throttled) as throttled:
+        cluster.get(APPLICATIONS, *WEB)
+    assert throttled.value.retry_after > 0
+
+
+def test_what_is_not_there_is_told_from_what_is_not_known_at_all(cluster: Cluster) -> None:
+    with pytest.raises(NotThere, match="has no Application web in namespace argocd"):
+        cluster.patch(APPLICATIONS, *WEB, {"spec": {}})
+    unknown = Resource("example.com", "v1", "widgets", "Widget")
+    with pytest.raises(Misconfigured, match=r"does not know widgets\.example\.com at all"):
+        cluster.list(unknown, "argocd")
+
+
+def test_what_the_server_finds_wrong_is_quoted(world: KubeWorld, cluster: Cluster) -> None:
+    world.create_deployment("default", "web", image="web:v1")
+    with pytest.raises(Terminal, match=r"refused to patch deployments\.apps/web"):
+        cluster.patch(DEPLOYMENTS, "default", "web", {"spec": {"replicas": "many"}})
+
+
+def test_a_watch_tells_and_ends_and_can_be_ended(world: KubeWorld, cluster: Cluster) -> None:
+    version = cluster.list(APPLICATIONS, "argocd").version
+    make(world)
+    with cluster.watch(APPLICATIONS, "argocd", version, 30) as stream:
+        first = next(iter(stream))
+        assert (first.kind, first.object["metadata"]["name"]) == ("ADDED", "web")
+        Timer(0.1, stream.close).start()
+        with pytest.raises(Unreachable):
+            list(stream)
+
+
+def test_a_version_that_is_forgotten_is_gone(world: KubeWorld, cluster: Cluster) -> None:
+    version = cluster.list(APPLICATIONS, "argocd").version
+    make(world)
+    world.forget_history()
+    with pytest.raises(Gone):
+        _first(cluster, version)
+
+
+def _first(cluster: Cluster, version: str) -> object:
+    with cluster.watch(APPLICATIONS, "argocd", version, 5) as stream:
+        return next(iter(stream))
+
+
+def test_nobody_at_home(world: KubeWorld, cluster: Cluster) -> None:
+    cluster.list(APPLICATIONS, "argocd")
+    world.close()
+    with pytest.raises(Unreachable):
+        cluster.list(APPLICATIONS, "argocd")
+    with pytest.raises(Unreachable, match="could not be reached"):
+        cluster.patch(APPLICATIONS, *WEB, {})
+
+
+@pytest.mark.parametrize("context", ["elsewhere", None])
+def test_without_a_cluster_it_is_said_what_to_set(tmp_path: Path, context: str | None) -> None:
+    clusters = KubeconfigClusters(str(tmp_path / "nothing"))
+    with pytest.raises(Misconfigured) as missing:
+        clusters.at(context)
+    assert "KUBECONFIG" in missing.value.hint
+
+
+def test_a_broken_kubeconfig_is_quoted_nowhere(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("users: [{name: x, user: {token: s3cr3t}}", encoding="utf-8")
+    with pytest.raises(QuarterdeckError) as broken:
+        KubeconfigClusters(str(config)).at("staging")
+    assert "s3cr3t" not in broken.value.message + broken.value.hint
