@@ -56,7 +56,6 @@ class KubeconfigClusters(Clusters):
         from kubernetes.client import Configuration  # noqa: PLC0415  as above
         from kubernetes.config import ConfigException, load_incluster_config  # noqa: PLC0415
         from kubernetes.config.kube_config import load_kube_config  # noqa: PLC0415
-
         from yaml import YAMLError  # type: ignore[import-untyped]  # noqa: PLC0415
 
         configuration = Configuration()
