@@ -149,7 +149,8 @@ class ArgoCdApplication(InCluster):
     )
     settle: Duration = Field(
         default=timedelta(seconds=10),
-        description="how long it has to stay Healthy before the rollout counts as succeeded",
+        description="how long it has to stay Healthy before the rollout counts as succeeded; "
+        "three times as long a bad health may last before it counts as failed",
     )
 
 

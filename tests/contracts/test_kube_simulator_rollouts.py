@@ -10,7 +10,7 @@ import pytest
 
 from bot.playground.kube import KubeWorld
 from bot.playground.kube.resources import REPLICA_SETS, ROLLOUTS, Json
-from tests.fakes.kube_world import KubeClients, running_cluster
+from tests.fakes.kube_world import KubeClients, Watch, running_cluster
 
 REVISION = "deployment.kubernetes.io/revision"
 
@@ -217,19 +217,20 @@ def test_time_passes_by_itself(tmp_path: Path) -> None:
         world.create_deployment("shop", "web")
         clients = KubeClients(world, tmp_path)
         world.set_image("shop", "web", "r/web:v2")
-        seen = []
-        from tests.fakes.kube_world import Watch
-
         watcher = Watch()
         listing = clients.apps.list_namespaced_deployment
+        counts = []
         for event in watcher.stream(listing, "shop", timeout_seconds=20):
-            seen.append(event["object"].status.updated_replicas)
-            conditions = event["object"].status.conditions
-            reasons = {c.reason for c in conditions if event["object"].metadata.generation == 2}
-            if "NewReplicaSetAvailable" in reasons and len(seen) > 3:
+            status = event["object"].status
+            if status.observed_generation == event["object"].metadata.generation:
+                counts.append((status.updated_replicas, status.replicas))
+            reasons = {each.reason for each in status.conditions}
+            if counts[-1:] == [(2, 2)] and "NewReplicaSetAvailable" in reasons:
                 watcher.stop()
         clients.close()
-    assert seen[-1] == 2
+        containers = world.deployment("shop", "web")["spec"]["template"]["spec"]["containers"]
+    assert counts[-1] == (2, 2)
+    assert containers[0]["image"] == "r/web:v2"
 
 
 class TestCanaries:

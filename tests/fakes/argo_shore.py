@@ -14,7 +14,7 @@ from bot.playground.aws import World
 from bot.playground.git import GitHost
 from bot.playground.kube import KubeWorld
 from bot.playground.kube.containers import Images
-from tests.fakes.shore import Shore, ShoreMaker
+from tests.fakes.shore import Shore
 
 REPOSITORY = "acme/manifests"
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
@@ -60,7 +60,7 @@ spec:
 class ArgoShore(Shore):
     """A git host, a cluster, and Argo CD between them; one Application for each name."""
 
-    reading, telling = "rate limit", "rate limit"
+    reading, telling = "called less often", "called less often"
     taken_back = Status.FAILED  # nothing takes it back by itself
 
     def __init__(self, world: World, git: GitHost, kube: KubeWorld, folder: Path) -> None:
@@ -189,6 +189,3 @@ def argo_shore(world: World, folder: Path) -> Iterator[Shore]:
     images = Images(lambda image: world.pulled(image).behaviour, lambda _image: None)
     with GitHost(folder / "git") as git, KubeWorld(seed=7, images=images) as kube:
         yield ArgoShore(world, git, kube, folder)
-
-
-ARGO: ShoreMaker = argo_shore

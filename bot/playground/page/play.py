@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.commands.grammar import COMMANDS, SLASHES
 from bot.playground.page.acts import Acts
+from bot.playground.page.applications import Applications
 from bot.playground.page.cast import CAST
 from bot.playground.page.levers import Levers
 from bot.playground.page.live import Scene
@@ -31,10 +32,15 @@ def page(stage: Stage, port: int) -> Iterator[str]:
     """Serve the page; gives its address. Raises ``OSError`` where the port is taken."""
     engine = make_engine(stage.database_url)
     database, verified, levers = Database(engine, SystemClock()), Verified(), Levers(stage)
+    applications = Applications(stage.cluster)
 
     def beside() -> Scene:
         return {
-            "services": [*draw_services(stage.aws), ("world-legend", draw_legend())],
+            "services": [
+                *draw_services(stage.aws),
+                *applications.draw(),
+                ("world-legend", draw_legend()),
+            ],
             "levers": levers.elements(),
             "trail": [("trail-all", draw_trail(database, verified))],
         }

@@ -71,11 +71,12 @@ class Release:
     state: str
     reason: str
     failed: int
+    mood: str = ""
 
     @property
     def tone(self) -> str:
         """How its state looks."""
-        return tone(self.state)
+        return self.mood or tone(self.state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,18 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit that changed what is to run; ``ours`` where the bot made it."""
+
+    hash: str
+    author: str
+    subject: str
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
-    """One service in one environment."""
+    """One service in one environment; ``mood`` is how its state looks, where it is no ECS state."""
 
     id: str
     service: str
@@ -103,11 +114,14 @@ class Picture:
     hidden: int
     releases: list[Release]
     events: list[Event]
+    place: str = "ECS"
+    mood: str = ""
+    commits: tuple[Commit, ...] = ()
 
     @property
     def tone(self) -> str:
         """How its state looks."""
-        return tone(self.state)
+        return self.mood or tone(self.state)
 
 
 def tone(state: str) -> str:
@@ -128,8 +142,17 @@ def draw_services(world: World, speed: float = SPEED) -> list[tuple[str, Markup]
         world.advance(0.0)  # nothing moves on in the world until somebody looks
         services = sorted(world.services(), key=_last_deployed, reverse=True)
         pictures = [_picture(world, each, speed) for each in services]
-    drawn = template("world.html")
-    return [(each.id, Markup(drawn.render(it=each))) for each in pictures]  # noqa: S704 - escaped
+    return [(each.id, draw(each)) for each in pictures]
+
+
+def draw(picture: Picture) -> Markup:
+    """A picture as HTML, under its id."""
+    return Markup(template("world.html").render(it=picture))  # noqa: S704 - autoescaped
+
+
+def id_of(service: str, environment: str) -> str:
+    """The id of the element that shows a service."""
+    return "svc-" + re.sub(r"[^a-z0-9]+", "-", f"{service}-{environment}".lower())
 
 
 def _last_deployed(service: Service) -> float:
@@ -150,7 +173,7 @@ def _picture(world: World, service: Service, speed: float) -> Picture:
     squares = [_square(service, task, estate) for task in _shown(service)]
     record = service.history[-1]
     return Picture(
-        id="svc-" + re.sub(r"[^a-z0-9]+", "-", f"{service.name}-{environment}".lower()),
+        id=id_of(service.name, environment),
         service=service.name,
         environment=environment,
         desired=service.desired,

@@ -1,4 +1,7 @@
-"""What the demo's company runs: three services in two environments, their images, their catalog."""
+"""What the demo's company runs: three services in two environments, their images, their catalog.
+
+Two of them run on ECS, analytics in a cluster (``bot.playground.tour.cluster``).
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ from bot.playground.aws.blueprints import ACCOUNT, REGION
 from bot.playground.aws.records import Behaviour, Image
 from bot.playground.aws.world import World
 from bot.playground.slack.crew import DEPLOYMENTS, IRIS, RELEASE_CAPTAINS
+from bot.playground.tour.cluster import SERVICE, Cluster
 
 SERVICES = ("backend", "analytics", "frontend")
+ON_ECS = ("backend", "frontend")
 ENVIRONMENTS = ("staging", "production")
 CONTAINER = "app"
 #: The tag that runs everywhere at first, the good one after it, and the one that crashes.
@@ -17,7 +22,7 @@ OLD, NEW, BROKEN = "v1.4.0", "v1.5.0", "v1.6.0"
 TASKS = {"staging": 2, "production": 4}
 
 _HEAD = """\
-# The demo's catalog: three services in two environments on a local AWS.
+# The demo's catalog: backend and frontend on a local ECS, analytics under a local Argo CD.
 version: 1
 announce_in: {channel}
 environments:
@@ -42,32 +47,34 @@ _SERVICE = """\
 _TARGET = """\
   - service: {name}
     environment: {environment}
-    ecs: {{region: {region}, cluster: {environment}, service: {name}, container: {container}}}
+    {place}
 """
+_ECS = "ecs: {{region: {region}, cluster: {environment}, service: {name}, container: {container}}}"
 
 
-def catalog() -> str:
+def catalog(cluster: Cluster) -> str:
     """The catalog as YAML."""
     parts = [_HEAD.format(channel=DEPLOYMENTS, captains=RELEASE_CAPTAINS, responder=IRIS)]
     parts += [_SERVICE.format(name=name, account=ACCOUNT, region=REGION) for name in SERVICES]
     parts.append("targets:\n")
-    parts += [
-        _TARGET.format(name=name, environment=environment, region=REGION, container=CONTAINER)
-        for name in SERVICES
-        for environment in ENVIRONMENTS
-    ]
+    for name in SERVICES:
+        for environment in ENVIRONMENTS:
+            words = {"name": name, "environment": environment}
+            on_ecs = _ECS.format(region=REGION, container=CONTAINER, **words)
+            place = on_ecs if name in ON_ECS else cluster.place(environment)
+            parts.append(_TARGET.format(place=place, **words))
     return "".join(parts)
 
 
-def write_catalog(folder: Path) -> Path:
+def write_catalog(folder: Path, cluster: Cluster) -> Path:
     """Put the catalog into a folder; returns its path."""
     path = folder / "quarterdeck.yaml"
-    path.write_text(catalog(), encoding="utf-8")
+    path.write_text(catalog(cluster), encoding="utf-8")
     return path
 
 
 def furnish(world: World) -> None:
-    """Push the images and start every service on the old one."""
+    """Push all images, and start the services on ECS on the old one."""
     for name in SERVICES:
         for tag, behaviour in (
             (OLD, Behaviour.GOOD),
@@ -76,7 +83,7 @@ def furnish(world: World) -> None:
         ):
             digest = world.push(name, tag, behaviour)
         world.tag(name, digest, "latest")
-        for environment in ENVIRONMENTS:
+        for environment in ENVIRONMENTS if name in ON_ECS else ():
             world.create_service(
                 environment,
                 name,
@@ -86,6 +93,12 @@ def furnish(world: World) -> None:
                 repository=name,
                 desired=TASKS[environment],
             )
+
+
+def furnish_cluster(world: World, cluster: Cluster) -> None:
+    """Start the service in the cluster on the old image."""
+    home = world.estate().repositories[SERVICE].uri
+    cluster.furnish(TASKS, (home, OLD, image_of(world, SERVICE, OLD).digest))
 
 
 def image_of(world: World, name: str, tag: str) -> Image:

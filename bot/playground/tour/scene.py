@@ -12,6 +12,7 @@ from bot.playground.slack.person import Did, Person
 from bot.playground.slack.records import Message
 from bot.playground.terminal.screen import Screen
 from bot.playground.tour import fleet
+from bot.playground.tour.cluster import REPOSITORY
 from bot.playground.tour.stage import Stage
 from bot.slack.views.states import words
 
@@ -151,8 +152,18 @@ class Scene:
     def runs(self, service: str, environment: str, tag: str) -> None:
         """Only that version runs there, at full size."""
         wanted = fleet.image_of(self.stage.aws, service, tag).digest
-        found = fleet.running(self.stage.aws, service, environment)
-        self.so(found == {wanted}, f"ECS runs only {service} {tag} in {environment}")
+        if service in fleet.ON_ECS:
+            where, found = "ECS", fleet.running(self.stage.aws, service, environment)
+        else:
+            where, found = "The cluster", self.stage.cluster.running(environment)
+        self.so(found == {wanted}, f"{where} runs only {service} {tag} in {environment}")
+
+    def committed(self, environment: str, times: int) -> None:
+        """The bot has made so many commits for the service in the cluster, and not more."""
+        found = self.stage.cluster.told(environment)
+        for entry in self.stage.cluster.git.log(REPOSITORY, limit=times):
+            self.screen.note(f"    {entry.hash[:7]} {entry.subject} ({entry.author})")
+        self.so(found == times, f"git has {times} commits of the bot for analytics {environment}")
 
     def told_ecs(self, service: str, environment: str, times: int) -> None:
         """ECS was told so often to change that service, and not more."""

@@ -1,4 +1,4 @@
-"""The demo's stage: a local Slack, a local AWS and the bot between them, all on loopback."""
+"""The demo's stage: a local Slack, AWS, git and cluster, and the bot between them, on loopback."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from bot.playground.aws.world import World
 from bot.playground.slack.crew import muster
 from bot.playground.slack.workspace import Workspace
 from bot.playground.tour.bot_process import BotProcess, free_port
-from bot.playground.tour.fleet import furnish, write_catalog
+from bot.playground.tour.cluster import Cluster
+from bot.playground.tour.fleet import furnish, furnish_cluster, write_catalog
 
 #: Virtual seconds of ECS in a real one: a rollout of a minute takes three seconds.
 SPEED = 20.0
@@ -27,6 +28,7 @@ class Stage:
     folder: Path = field(init=False)
     slack: Workspace = field(init=False)
     aws: World = field(init=False)
+    cluster: Cluster = field(init=False)
     bot: BotProcess = field(init=False)
     ready_after: float = field(default=0.0, init=False)
     set_up: bool = field(default=False, init=False)
@@ -37,6 +39,7 @@ class Stage:
         self.set_up = True
         self.folder = Path(tempfile.mkdtemp(prefix="quarterdeck-demo-"))
         self.slack, self.aws = Workspace(), World(speed=SPEED)
+        self.cluster = Cluster(self.aws, self.folder, SPEED)
         try:
             self._set_up(port)
         except BaseException:
@@ -49,6 +52,7 @@ class Stage:
         # ECS says in seconds what it would say in minutes: Slack's minutes must be as short.
         self.slack.limits.factor = SPEED
         furnish(self.aws)
+        furnish_cluster(self.aws, self.cluster)
         self.slack.serve()
         self.bot = BotProcess(self.folder, port, self._environment(port))
         self.slack.connect(f"{self.bot.url}/slack/events")
@@ -65,7 +69,7 @@ class Stage:
             "SLACK_BOT_TOKEN": secrets.bot_token,
             "SLACK_SIGNING_SECRET": secrets.signing,
             "SLACK_API_URL": self.slack.api_url,
-            "QUARTERDECK_CATALOG": str(write_catalog(self.folder)),
+            "QUARTERDECK_CATALOG": str(write_catalog(self.folder, self.cluster)),
             "DATABASE_URL": self.database_url,
             "HOST": "127.0.0.1",
             "PORT": str(port),
@@ -75,6 +79,7 @@ class Stage:
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
+            **self.cluster.environment(),
         }
 
     def __exit__(self, *_: object) -> None:
@@ -86,5 +91,6 @@ class Stage:
             self.bot.stop()
         self.slack.close()
         self.aws.close()
+        self.cluster.__exit__()
         if not self.keep:
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -70,6 +70,7 @@ def _rollback(scene: Scene) -> None:
     back = scene.command("carol", "/rollback", text)
     scene.ends(back, Status.SUCCEEDED)
     scene.runs("analytics", "production", OLD)
+    scene.committed("production", 2)
     again = f"analytics production {NEW}"
     scene.screen.said("alice", "deployments", f"/deploy {again}")
     did = scene.person("alice").command("/deploy", again, channel=DEPLOYMENTS)
@@ -112,7 +113,7 @@ TOUR = (
     Step("Deploy to staging", _staging),
     Step("Production waits for two approvals", _production),
     Step("A bad image: the circuit breaker takes it back", _breaker),
-    Step("A rollback, and the target is held", _rollback),
+    Step("A rollback by a commit, and the target is held", _rollback),
     Step("kill -9 in the middle of a rollout", _killed),
     Step("The audit trail proves it", _audit),
 )

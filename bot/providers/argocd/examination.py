@@ -15,7 +15,7 @@ from bot.providers.argocd.standing import downtime
 from bot.providers.argocd.views import ApplicationView
 from bot.providers.kube import access
 from bot.providers.kube.access import Need
-from bot.providers.kube.cluster import APPLICATIONS, DEPLOYMENTS, EVENTS, PODS, PROJECTS
+from bot.providers.kube.cluster import APPLICATIONS, DEPLOYMENTS, EVENTS, PODS, PROJECTS, ROLLOUTS
 from bot.providers.kube.workload import Workload
 
 _WRONG = frozenset({"ComparisonError", "InvalidSpecError", "SyncError"})
@@ -116,9 +116,13 @@ def _needs(place: ArgoCdApplication, view: ApplicationView) -> list[Need]:
         return needs
     pods = "Pods cannot be counted, nor zero downtime be checked."
     why = "Why a pod fails cannot be said."
+    rollouts = [ROLLOUTS] if any(each.kind == ROLLOUTS.kind for each in view.resources) else []
     return [
         *needs,
-        Need(DEPLOYMENTS, there, ("get", "list", "watch"), Grade.WARNING, pods),
+        *(
+            Need(each, there, ("get", "list", "watch"), Grade.WARNING, pods)
+            for each in (DEPLOYMENTS, *rollouts)
+        ),
         Need(PODS, there, ("list",), Grade.WARNING, why),
         Need(EVENTS, there, ("list",), Grade.WARNING, why),
     ]

@@ -32,8 +32,10 @@ from bot.providers.argocd.views import FAILED, ApplicationView, OperationView, R
 from bot.providers.kube.rollout_status import standing
 from bot.providers.kube.workload import Workload, digest_in
 
-#: Seconds for which a bad look may still be a flap, and a comparison error Argo CD's own trouble.
-FLAP, TROUBLE = 30.0, 120.0
+#: For how many settle times a bad look may still be a flap: half a minute, by default.
+FLAPS = 3.0
+#: Seconds for which a comparison error may still be Argo CD's own trouble.
+TROUBLE = 120.0
 #: Seconds that tell apart what Argo CD dates with the same second.
 SAME_SECOND = 2.0
 _HERE = frozenset({Relation.OURS, Relation.CARRIES})
@@ -106,9 +108,8 @@ def judge(
 ) -> Observation:
     """The observation; ``lasted``: for how many seconds the mood has been this one, ``settle``:
     how long a good one has to last."""
-    patience, end, code = _ENDS.get(reading.mood, (0.0, None, ""))
-    if reading.mood is Mood.SETTLES:
-        patience = settle if reading.exact else max(settle, SAME_SECOND)
+    end, code = _ENDS.get(reading.mood, (None, ""))
+    patience = _patience(reading, settle)
     over = end is not None and lasted >= patience
     return Observation(
         progress=progress(view, following.workload),
@@ -121,22 +122,32 @@ def judge(
 
 def patience_left(reading: Reading, lasted: float, settle: float) -> float | None:
     """Seconds after which this very look would be an end; ``None`` where it never is."""
-    patience, end, _ = _ENDS.get(reading.mood, (0.0, None, ""))
-    if end is None:
+    if reading.mood not in _ENDS:
         return None
-    if reading.mood is Mood.SETTLES:
-        patience = settle if reading.exact else max(settle, SAME_SECOND)
-    return max(0.0, patience - lasted)
+    return max(0.0, _patience(reading, settle) - lasted)
 
 
-_ENDS: dict[Mood, tuple[float, End, str]] = {
-    Mood.SETTLES: (0.0, End.SUCCEEDED, ""),
-    Mood.DEGRADED: (FLAP, End.FAILED, "DEGRADED"),
-    Mood.MISSING: (FLAP, End.FAILED, "MISSING"),
-    Mood.DELETED: (FLAP, End.FAILED, "MISSING"),
-    Mood.INCOMPARABLE: (TROUBLE, End.FAILED, "COMPARISON_ERROR"),
-    Mood.SYNC_FAILED: (0.0, End.FAILED, "SYNC_FAILED"),
-    Mood.REPLACED: (0.0, End.SUPERSEDED, "SUPERSEDED"),
+def _patience(reading: Reading, settle: float) -> float:
+    """For how many seconds a mood has to last before it counts."""
+    match reading.mood:
+        case Mood.SETTLES:
+            return settle if reading.exact else max(settle, SAME_SECOND)
+        case Mood.DEGRADED | Mood.MISSING | Mood.DELETED:
+            return FLAPS * settle
+        case Mood.INCOMPARABLE:
+            return TROUBLE
+        case _:
+            return 0.0
+
+
+_ENDS: dict[Mood, tuple[End, str]] = {
+    Mood.SETTLES: (End.SUCCEEDED, ""),
+    Mood.DEGRADED: (End.FAILED, "DEGRADED"),
+    Mood.MISSING: (End.FAILED, "MISSING"),
+    Mood.DELETED: (End.FAILED, "MISSING"),
+    Mood.INCOMPARABLE: (End.FAILED, "COMPARISON_ERROR"),
+    Mood.SYNC_FAILED: (End.FAILED, "SYNC_FAILED"),
+    Mood.REPLACED: (End.SUPERSEDED, "SUPERSEDED"),
 }
 
 

@@ -19,6 +19,8 @@ from bot.providers.git.stand import Stand, stand_at
 
 #: Pushes that may lose their race before the engine tries again later.
 _ATTEMPTS = 8
+#: How far before a commit it is looked for who wrote what stands there.
+_AUTHORS = timedelta(days=90)
 #: How far back an earlier commit for the same deployment is looked for, where nobody says.
 _EARLIER = timedelta(days=7)
 
@@ -103,12 +105,13 @@ class Delivery:
 
 
 def writer(repository: Repository, stand: Stand) -> Author | None:
-    """Who wrote the value that stands there; history is fetched where it does not go so far."""
+    """Who wrote the value that stands there; some history is fetched where it ends too soon."""
     where = (stand.commit, stand.site.file, stand.site.line)
-    found = repository.history.writer_of(*where)
+    history = repository.history
+    found = history.writer_of(*where)
     if found is None and repository.clone.shallow:
-        repository.clone.deepen()
-        found = repository.history.writer_of(*where)
+        repository.clone.deepen(history.time_of(stand.commit) - _AUTHORS)
+        found = history.writer_of(*where)
     return found
 
 

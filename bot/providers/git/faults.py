@@ -120,7 +120,7 @@ _REFUSALS = _rows(
         r"SSL certificate|certificate verify|server certificate",
         Misconfigured,
         "The certificate of {} is not trusted.",
-        "Let SSL_CERT_FILE name the certificates to trust.",
+        "Let GIT_SSL_CAINFO name a file with the certificates to trust.",
     ),
 )
 _NO_ANSWER = re.compile(

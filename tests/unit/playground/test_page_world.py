@@ -18,7 +18,7 @@ from bot.playground.page.world import (
     phase_of,
     tone,
 )
-from bot.playground.tour.fleet import BROKEN, ENVIRONMENTS, NEW, OLD, SERVICES, furnish
+from bot.playground.tour.fleet import BROKEN, ENVIRONMENTS, NEW, OLD, ON_ECS, furnish
 
 BACKEND = "svc-backend-staging"
 
@@ -41,7 +41,7 @@ def squares(html: str, phase: Phase) -> int:
 
 def test_there_is_one_picture_for_each_service_and_environment(world: World) -> None:
     ids = [id_ for id_, _ in draw_services(world)]
-    wanted = {f"svc-{name}-{place}" for name in SERVICES for place in ENVIRONMENTS}
+    wanted = {f"svc-{name}-{place}" for name in ON_ECS for place in ENVIRONMENTS}
     assert set(ids) == wanted
     assert len(ids) == len(wanted)
 

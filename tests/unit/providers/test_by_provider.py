@@ -9,6 +9,7 @@ import pytest
 from bot.model.catalog import PROVIDERS, Provider, TargetSpec
 from bot.model.deployment import Image, Progress
 from bot.model.errors import AccessDenied, Throttled, Unreachable
+from bot.model.ports import Rollouts
 from bot.model.rollout import End, Order, Told, Watched
 from bot.providers.by_provider import RolloutsByProvider
 from tests.fakes.rollouts import FakeRollouts
@@ -69,7 +70,7 @@ def fleet() -> Fleet:
 
 
 def test_a_provider_that_is_missing_is_noticed_at_once(fleet: Fleet) -> None:
-    fakes = {name: fake for name, fake in fleet.fakes.items() if name != "kubernetes"}
+    fakes: dict[Provider, Rollouts] = {"ecs": fleet.fakes["ecs"], "argocd": fleet.fakes["argocd"]}
     with pytest.raises(KeyError, match="kubernetes"):
         RolloutsByProvider(fakes)
 

@@ -11,7 +11,7 @@ from bot.model.errors import Unreachable
 from bot.model.rollout import End
 from bot.providers.argocd.desired import Author, Relation
 from bot.providers.argocd.judge import (
-    FLAP,
+    FLAPS,
     SAME_SECOND,
     TROUBLE,
     Following,
@@ -260,9 +260,9 @@ def test_each_has_words_of_its_own(
     ("app", "patience"),
     [
         (application(state=DONE), SETTLE),
-        (application(health="Degraded", state=DONE), FLAP),
-        (application(health="Missing", state=DONE), FLAP),
-        (None, FLAP),
+        (application(health="Degraded", state=DONE), FLAPS * SETTLE),
+        (application(health="Missing", state=DONE), FLAPS * SETTLE),
+        (None, FLAPS * SETTLE),
         (conditioned("ComparisonError"), TROUBLE),
         (application(state=operation("Failed")), 0.0),
     ],
