@@ -16,6 +16,7 @@ from bot.model.deployment import Image
 from bot.model.errors import QuarterdeckError, Throttled, Unknown
 from bot.model.places import EcsService
 from bot.model.ports import Registry, Rollouts
+from bot.model.rollout import End
 from bot.playground.aws import World
 from bot.providers.aws_session import AwsClients
 from bot.providers.ecr import EcrRegistry
@@ -35,9 +36,22 @@ SPEC = TargetSpec(
 
 
 class RolloutStage(Protocol):
-    """One service, ``SPEC``, that runs well; and what can be made to happen around it."""
+    """One service that runs well, and what can be made to happen around it.
+
+    Providers differ, and say how: ``taken_back`` is how the rollout of an image that cannot run
+    ends, ``own_revisions`` whether each deployment gets a revision of its own, and ``forgets``
+    whether a revision can stop being usable.
+    """
 
     rollouts: Rollouts
+    spec: TargetSpec = SPEC
+    taken_back: End = End.ROLLED_BACK
+    own_revisions: bool = True
+    forgets: bool = True
+
+    def caught_up(self) -> None:
+        """Wait until the provider's watches have told of everything."""
+        return  # most have none
 
     def image(self, version: str, *, bad: bool = False) -> Image: ...
     def settle(self) -> None: ...

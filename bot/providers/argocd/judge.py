@@ -277,7 +277,7 @@ def _health(view: ApplicationView, following: Following) -> Reading | None:
         return Reading(Mood.GOES_ON, f"Paused: {said}. It goes on when somebody resumes it.")
     if view.health != "Healthy":
         return Reading(Mood.GOES_ON, _progressing(view, following))
-    return _contradicted(following) or Reading(Mood.SETTLES, exact=_exact(view))
+    return _contradicted(following) or Reading(Mood.SETTLES, exact=_exact(view, following))
 
 
 def _bad_health(view: ApplicationView, following: Following) -> Reading | None:
@@ -344,10 +344,19 @@ def _applied(view: ApplicationView, following: Following) -> bool:
     return succeeded and following.attempted in _HERE
 
 
-def _exact(view: ApplicationView) -> bool:
-    """Whether it is beyond doubt that Argo CD compared after its operation ended."""
-    operation = view.operation
-    return operation is None or operation.finished_at != view.reconciled_at
+def _exact(view: ApplicationView, following: Following) -> bool:
+    """Whether it surely became Healthy, or was found so, after its operation ended.
+
+    Argo CD compares right after an operation, mostly within the same second. A Deployment that
+    runs our image and agrees leaves no doubt either.
+    """
+    workload, digest = following.workload, digest_in(following.value)
+    if workload is not None and workload.kind == "Deployment" and digest:
+        return True
+    ended = view.operation.finished_at if view.operation is not None else None
+    if ended is None or ended != view.reconciled_at:
+        return True
+    return view.health_since is not None and view.health_since > ended
 
 
 def _progressing(view: ApplicationView, following: Following) -> str:

@@ -28,6 +28,8 @@ def unread(fault: QuarterdeckError) -> tuple[str, ...]:
 
 def unavailable(strategy: Strategy, desired: int) -> int:
     """How many pods may be missing while it is rolled."""
+    if desired == 0:
+        return 0
     share = _percent(strategy.unavailable)
     missing = desired * share // 100 if share is not None else _number(strategy.unavailable)
     # Where neither may differ, one pod may be missing: nothing could be replaced otherwise.

@@ -283,8 +283,18 @@ def test_within_one_second_it_is_not_known_what_came_first() -> None:
     assert reading.mood is Mood.SETTLES
     assert judge(view, HERE, reading, SAME_SECOND - 0.1, 0.0).end is None
     assert judge(view, HERE, reading, SAME_SECOND, 0.0).end is End.SUCCEEDED
-    later = application_of(application(state=operation(ended=20), reconciled=21))
-    assert judge(later, HERE, read(later, HERE), 0.0, 0.0).end is End.SUCCEEDED
+    agreed = replace(HERE, workload=workload_of(deployment()))
+    assert judge(view, agreed, read(view, agreed), 0.0, 0.0).end is End.SUCCEEDED
+    for beyond_doubt in (
+        application(state=operation(ended=20), reconciled=21),
+        application(
+            state=operation(ended=21),
+            reconciled=21,
+            status={"health": {"lastTransitionTime": stamp(22)}},
+        ),
+    ):
+        later = application_of(beyond_doubt)
+        assert judge(later, HERE, read(later, HERE), 0.0, 0.0).end is End.SUCCEEDED
 
 
 @pytest.mark.parametrize(

@@ -141,9 +141,11 @@ def test_what_is_not_there_is_told_from_what_is_not_known_at_all(cluster: Cluste
 
 
 def test_what_the_server_finds_wrong_is_quoted(world: KubeWorld, cluster: Cluster) -> None:
-    world.create_deployment("default", "web", image="web:v1")
+    world.create_deployment("default", "web")
     with pytest.raises(Terminal, match=r"refused to patch deployments\.apps/web"):
-        cluster.patch(DEPLOYMENTS, "default", "web", {"spec": {"replicas": "many"}})
+        cluster.patch(
+            DEPLOYMENTS, "default", "web", {"spec": {"selector": {"matchLabels": {"app": "x"}}}}
+        )
 
 
 def test_a_watch_tells_and_ends_and_can_be_ended(world: KubeWorld, cluster: Cluster) -> None:
