@@ -321,7 +321,10 @@ def test_a_plan_changes_nothing(stage: Stage) -> None:
     stage.show(spec={"replicas": 1})
     plan = stage.rollouts.plan(stage.spec, IMAGE)
     assert f'+        "image": "{NEW}",' in plan.diff
-    assert plan.warnings == ("Only 1 pod runs, where at least 2 are needed.",)
+    assert plan.warnings == ()
+    assert stage.rollouts.live(stage.spec).downtime == (
+        "only 1 pod runs, where at least 2 are needed",
+    )
     assert stage.cluster.patches == []
 
 
