@@ -133,7 +133,7 @@ def _patience(reading: Reading, settle: float) -> float:
         case Mood.SETTLES:
             return settle if reading.exact else max(settle, SAME_SECOND)
         case Mood.DEGRADED | Mood.MISSING | Mood.DELETED:
-            return FLAPS * settle
+            return FLAPS * settle if reading.exact else max(FLAPS * settle, SAME_SECOND)
         case Mood.INCOMPARABLE:
             return TROUBLE
         case _:
@@ -238,8 +238,10 @@ def _revision(view: ApplicationView, following: Following) -> Reading | None:
 def _unsynced(view: ApplicationView, following: Following) -> Reading | None:
     if view.synced == "Synced":
         return None
-    if _applied(view, following) and (bad := _bad_health(view, following)) is not None:
-        return bad
+    if _applied(view, following) and _stale(view, following) is None:
+        bad = _bad_health(view, following)
+        if bad is not None:
+            return bad
     if view.synced != "OutOfSync":
         return Reading(Mood.GOES_ON, "Argo CD does not know whether it is in sync.")
     return Reading(Mood.GOES_ON, _why_unsynced(view, following))
@@ -281,11 +283,13 @@ def _health(view: ApplicationView, following: Following) -> Reading | None:
 
 
 def _bad_health(view: ApplicationView, following: Following) -> Reading | None:
-    if view.health == "Degraded":
-        return Reading(Mood.DEGRADED, _unhealthy(view, following, "Degraded"))
-    if view.health == "Missing":
-        return Reading(Mood.MISSING, _unhealthy(view, following, "Missing"))
-    return None
+    mood = {"Degraded": Mood.DEGRADED, "Missing": Mood.MISSING}.get(view.health)
+    if mood is None:
+        return None
+    workload = following.workload
+    failed = workload is not None and standing(workload).failed
+    exact = failed or _dated_after(view)
+    return Reading(mood, _unhealthy(view, following, view.health), exact=exact)
 
 
 def _contradicted(following: Following) -> Reading | None:
@@ -345,14 +349,18 @@ def _applied(view: ApplicationView, following: Following) -> bool:
 
 
 def _exact(view: ApplicationView, following: Following) -> bool:
-    """Whether it surely became Healthy, or was found so, after its operation ended.
-
-    Argo CD compares right after an operation, mostly within the same second. A Deployment that
-    runs our image and agrees leaves no doubt either.
-    """
+    """Whether it surely became Healthy after its operation ended: by the dates, or because the
+    Deployment runs our image and agrees."""
     workload, digest = following.workload, digest_in(following.value)
-    if workload is not None and workload.kind == "Deployment" and digest:
-        return True
+    agreed = workload is not None and workload.kind == "Deployment" and bool(digest)
+    return agreed or _dated_after(view)
+
+
+def _dated_after(view: ApplicationView) -> bool:
+    """Whether its health is surely younger than its operation's end.
+
+    Argo CD compares right after an operation, mostly within the same second.
+    """
     ended = view.operation.finished_at if view.operation is not None else None
     if ended is None or ended != view.reconciled_at:
         return True
