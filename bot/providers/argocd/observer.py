@@ -20,8 +20,8 @@ from bot.model.places import ArgoCdApplication
 from bot.model.rollout import End, Looks, Observation, Order, Watched
 from bot.providers.argocd.applications import Applications, source_of
 from bot.providers.argocd.desired import DesiredState, Landed, Relation
+from bot.providers.argocd.following import Following
 from bot.providers.argocd.judge import (
-    Following,
     Mood,
     Reading,
     judge,

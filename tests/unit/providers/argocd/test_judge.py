@@ -10,11 +10,11 @@ import pytest
 from bot.model.errors import Unreachable
 from bot.model.rollout import End
 from bot.providers.argocd.desired import Author, Relation
+from bot.providers.argocd.following import Following
 from bot.providers.argocd.judge import (
     FLAPS,
     SAME_SECOND,
     TROUBLE,
-    Following,
     Mood,
     judge,
     patience_left,
