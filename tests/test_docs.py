@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from bot.commands.builders import BUILDERS
 from bot.commands.grammar import COMMANDS, SLASHES, by_slash, usage_hint
 from bot.commands.help import completions, help_text, readme_table
+from bot.policy.reasons import ReasonCode
 from bot.settings.environment import Settings
 from bot.slack.examination import SCOPES
 from bot.slack.http import EVENTS
@@ -202,3 +203,28 @@ def test_each_link_of_the_stand_ins_leads_somewhere() -> None:
     told = (ROOT / "docs" / "stand-ins.md").read_text()
     used = set(re.findall(r"\]\[([\w-]+)\]", told))
     assert used == set(re.findall(r"^\[([\w-]+)\]: https://\S+$", told, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "ARCHITECTURE.md", "docs/examples/manifests/README.md"],
+)
+def test_each_link_to_a_file_or_a_heading_of_ours_leads_somewhere(page: str) -> None:
+    told = (ROOT / page).read_text()
+    headings = {
+        re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", told, re.MULTILINE)
+    }
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", told):
+        path, _, heading = link.partition("#")
+        assert not path or ((ROOT / page).parent / path).exists(), link
+        assert not heading or path or heading in headings, link
+
+
+def test_readme_names_the_reason_codes_and_policies_there_are() -> None:
+    """Those it quotes, at least."""
+    section = (ROOT / "README.md").read_text().partition("## Kubernetes and Argo CD")[2]
+    codes = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)*)`", section.partition("\n## ")[0]))
+    settings = {name.upper() for name in Settings.model_fields}
+    assert codes
+    assert codes - settings <= {code.value for code in ReasonCode}

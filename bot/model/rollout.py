@@ -132,7 +132,10 @@ class Looks(Mapping[str, Observation]):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A dry run: a unified diff of what would change, and warnings worth a line on the card."""
+    """A dry run: a unified diff of what would change, and warnings worth a line beside it.
+
+    What ``Live`` tells already (drift, downtime) is not repeated here.
+    """
 
     diff: str
     warnings: tuple[str, ...] = ()

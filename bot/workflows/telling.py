@@ -9,6 +9,7 @@ from bot.model.catalog import TargetSpec
 #: Digits of a commit that people read.
 SHORT = 7
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_PAST = re.compile(r"rollback/([0-9a-f]{7,})")
 _PULL_REQUEST = re.compile(r"pull/([0-9]+)")
 
 
@@ -22,6 +23,9 @@ def told(spec: TargetSpec | None, handle: str | None) -> str:
             return f"Committed {handle[:SHORT]} to {where}."
         if pull := _PULL_REQUEST.fullmatch(handle):
             return f"Pull request #{pull[1]} in {where} waits to be merged."
+        if past := _PAST.fullmatch(handle):
+            name = spec.argocd_place.application
+            return f"Argo CD takes {name} back to {past[1][:SHORT]} of its history."
     if spec is not None and spec.kubernetes_place is not None and handle.isdecimal():
         place = spec.kubernetes_place
         return f"Patched the Deployment {place.namespace}/{place.deployment} (generation {handle})."

@@ -17,11 +17,12 @@ from bot.playground.aws.errors import AwsError
 from bot.playground.aws.faults import EVERYTHING
 from bot.playground.aws.records import Behaviour, Repository
 from bot.playground.aws.tasks import Timings
+from bot.playground.page.git_levers import GitLevers
 from bot.playground.page.mishaps import LostDatabase, Restart
 from bot.playground.page.panels import BEHAVIOURS, PACES, Pulled, draw_panel, panels
 from bot.playground.slack.records import Outage
 from bot.playground.slack.refusal import CannotDo
-from bot.playground.tour.fleet import ENVIRONMENTS, SERVICES
+from bot.playground.tour.fleet import ENVIRONMENTS, ON_ECS, SERVICES, image_of
 from bot.playground.tour.stage import SPEED, Stage
 
 #: How far reads lag, and how long a pull takes at a standstill, in virtual seconds.
@@ -42,6 +43,7 @@ class Levers:
         self._restart = Restart(stage.bot)
         self._aws = "answers"
         self._pace = _USUAL
+        self._git = GitLevers(stage.cluster)
         self._pulls: dict[str, Callable[[Arguments], str]] = {
             "release": self._release,
             "deploy-aside": self._deploy_aside,
@@ -57,6 +59,7 @@ class Levers:
             "lag": self._lag,
             "fresh": self._fresh,
             "pace": self._set_pace,
+            **self._git.pulls,
         }
 
     def pull(self, name: str, arguments: Arguments) -> str:
@@ -72,7 +75,8 @@ class Levers:
 
     def elements(self) -> list[tuple[str, Markup]]:
         """Element id and HTML of every lever, each offering the opposite of what is."""
-        return [(each.id, draw_panel(each)) for each in panels(self._now())]
+        *others, pace = panels(self._now())
+        return [(each.id, draw_panel(each)) for each in (*others, *self._git.panels(), pace)]
 
     def draw(self) -> Markup:
         """All of them in one piece."""
@@ -126,6 +130,10 @@ class Levers:
         with self._stage.aws.lock:
             known = sorted(versions(self._repository(service)), key=number, reverse=True)
             version = _one_of(known, arguments, "version", f"version of {service}")
+            if service not in ON_ECS:
+                digest = image_of(self._stage.aws, service, version).digest
+                self._stage.cluster.deploy_aside(environment, version, digest)
+                return f"Somebody else committed {service} {version} for {environment}."
             try:
                 self._stage.aws.deploy_out_of_band(environment, service, version)
             except AwsError as refused:

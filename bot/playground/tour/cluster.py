@@ -130,7 +130,8 @@ class Cluster:
     def running(self, environment: str) -> set[str]:
         """The digests that live pods run: one, when no rollout is under way."""
         pods = self.kube.pods(environment, f"app={SERVICE}")
-        return {found[0] for each in pods if (found := _DIGEST.search(image_of(each)))}
+        live = [image_of(each) for each in pods if "deletionTimestamp" not in each["metadata"]]
+        return {found[0] for each in live if (found := _DIGEST.search(each))}
 
     def told(self, environment: str) -> int:
         """How many commits the bot has made for it."""

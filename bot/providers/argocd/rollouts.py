@@ -24,7 +24,7 @@ from bot.providers.argocd.desired import DesiredState
 from bot.providers.argocd.examination import examine
 from bot.providers.argocd.observer import Observer, Surroundings
 from bot.providers.argocd.sources import follows, revision_of
-from bot.providers.argocd.standing import Standing, downtime, live
+from bot.providers.argocd.standing import Standing, live
 from bot.providers.argocd.views import ApplicationView
 from bot.providers.argocd.workloads import find
 from bot.providers.kube.cluster import Clusters, Raw, Resource
@@ -65,8 +65,7 @@ class ArgoCdRollouts(Rollouts):
         place = spec.argocd
         view = self._applications.read(place)
         edit = self._desired.edit(place.manifests, image)
-        workload = self._workload(place, view, self._desired.head(place.manifests).value)
-        return Plan(edit.diff, (*_warnings(place, view), *_clauses(place, workload, edit.value)))
+        return Plan(edit.diff, tuple(_warnings(place, view)))
 
     @override
     def prepare(self, spec: TargetSpec, order: Order) -> str:
@@ -152,10 +151,3 @@ def _warnings(place: ArgoCdApplication, view: ApplicationView) -> tuple[str, ...
     if place.manifests.delivery == "pull_request":
         told.append("A pull request is opened; the rollout begins when somebody merges it.")
     return tuple(told)
-
-
-def _clauses(
-    place: ArgoCdApplication, workload: Workload | QuarterdeckError, value: str
-) -> tuple[str, ...]:
-    found = downtime(workload, place, value)
-    return tuple(f"{each[:1].upper()}{each[1:].rstrip('.')}." for each in found)

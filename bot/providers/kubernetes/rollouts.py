@@ -88,9 +88,8 @@ class KubernetesRollouts(Rollouts):
         place = spec.kubernetes
         found = self._read(place)
         after = patches.with_image(found.template, place.container, _text(image))
-        told = [f"{each[:1].upper()}{each[1:]}." for each in _downtime(place, found)]
-        told += ["The Deployment is paused: nothing would be rolled."] if found.view.paused else []
-        return Plan(patches.diff(found.template, after), tuple(told))
+        paused = "The Deployment is paused: nothing would be rolled."
+        return Plan(patches.diff(found.template, after), (paused,) if found.view.paused else ())
 
     @override
     def prepare(self, spec: TargetSpec, order: Order) -> str:

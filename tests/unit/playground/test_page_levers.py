@@ -17,7 +17,8 @@ from bot.playground.slack.records import Outage
 from bot.playground.slack.refusal import CannotDo
 from bot.playground.slack.workspace import Workspace
 from bot.playground.tour.bot_process import BotFailed, BotProcess
-from bot.playground.tour.fleet import NEW, furnish
+from bot.playground.tour.cluster import Cluster
+from bot.playground.tour.fleet import NEW, furnish, furnish_cluster
 from bot.playground.tour.stage import Stage
 
 SOON = 10.0
@@ -68,6 +69,8 @@ class Set:
         self.stage.folder, self.stage.aws = folder, self.aws
         self.stage.slack, self.stage.bot = self.slack, self.bot
         furnish(self.aws)
+        self.cluster = self.stage.cluster = Cluster(self.aws, folder, 0.0)
+        furnish_cluster(self.aws, self.cluster)
         self.levers = Levers(self.stage)
 
     def pull(self, name: str, **arguments: str) -> str:
@@ -93,6 +96,7 @@ def it(sqlite_url: str, tmp_path: Path) -> Iterator[Set]:
     assert sqlite_url.endswith(f"{tmp_path}/quarterdeck.db")
     made = Set(tmp_path)
     yield made
+    made.cluster.git.close()
     made.levers.close()
     made.slack.close()
 

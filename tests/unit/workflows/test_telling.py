@@ -27,7 +27,12 @@ KUBERNETES = TargetSpec.model_validate(
     [
         (ARGO_CD, COMMIT, "Committed 0123456 to acme/manifests."),
         (ARGO_CD, "pull/12", "Pull request #12 in acme/manifests waits to be merged."),
-        (ARGO_CD, "history/4", "The provider accepted the rollout (history/4)."),
+        (
+            ARGO_CD,
+            f"rollback/{COMMIT}",
+            "Argo CD takes analytics-staging back to 0123456 of its history.",
+        ),
+        (ARGO_CD, "other/4", "The provider accepted the rollout (other/4)."),
         (KUBERNETES, "7", "Patched the Deployment apps/analytics (generation 7)."),
         (KUBERNETES, "x", "The provider accepted the rollout (x)."),
         (ECS, "ecs-svc/1", "The provider accepted the rollout (ecs-svc/1)."),

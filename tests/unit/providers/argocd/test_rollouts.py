@@ -117,8 +117,10 @@ def test_a_plan_shows_the_diff_and_what_is_unwise(stage: ArgoStage) -> None:
     stage.rolled(image=f"web:{OLD_VALUE}", desired=1)
     plan = stage.rollouts.plan(stage.spec, IMAGE)
     assert f"+  newTag: {VALUE}" in plan.diff
-    assert "Auto-sync is off: Quarterdeck asks for the sync." in plan.warnings
-    assert "Only 1 pod runs, where at least 2 are needed." in plan.warnings
+    assert plan.warnings == ("Auto-sync is off: Quarterdeck asks for the sync.",)
+    assert stage.rollouts.live(stage.spec).downtime == (
+        "only 1 pod runs, where at least 2 are needed",
+    )
     assert (stage.git.commits(), stage.asked()) == (["alice"], [])
 
 
