@@ -22,13 +22,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 from bot.model.deployment import Progress
 from bot.model.rollout import End, Observation
-from bot.providers.argocd.desired import Author, Relation
-from bot.providers.argocd.views import FAILED, ApplicationView, OperationView, ResourceView
+from bot.providers.argocd.desired import Relation
+from bot.providers.argocd.following import Following
+from bot.providers.argocd.views import FAILED, ApplicationView, OperationView
+from bot.providers.argocd.words import NAMED, another, failure, named, progressing, unhealthy
 from bot.providers.kube.rollout_status import standing
 from bot.providers.kube.workload import Workload, digest_in
 
@@ -39,7 +40,6 @@ TROUBLE = 120.0
 #: Seconds that tell apart what Argo CD dates with the same second.
 SAME_SECOND = 2.0
 _HERE = frozenset({Relation.OURS, Relation.CARRIES})
-_NAMED = 3
 
 
 class Mood(StrEnum):
@@ -53,29 +53,6 @@ class Mood(StrEnum):
     INCOMPARABLE = "incomparable"
     SYNC_FAILED = "sync failed"
     REPLACED = "replaced"
-
-
-@dataclass(frozen=True, slots=True)
-class Following:
-    """What is followed, and what is known beside the Application.
-
-    ``synced`` is how the revision that Argo CD compares with stands to our commit, ``attempted``
-    how that of its newest operation does. ``rollback_id`` is set where no commit is followed but an
-    operation of ours that goes back in the history. ``closed`` says why syncs are not let through
-    now. ``turned_off`` tells that auto-sync was on when this began. ``reasons`` are those of pods.
-    """
-
-    commit: str
-    value: str
-    synced: Relation = Relation.WITHOUT
-    attempted: Relation = Relation.WITHOUT
-    author: Author | None = None
-    rollback_id: str = ""
-    workload: Workload | None = None
-    reasons: tuple[str, ...] = ()
-    closed: str = ""
-    turned_off: bool = False
-    may_not: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +110,7 @@ def _patience(reading: Reading, settle: float) -> float:
         case Mood.SETTLES:
             return settle if reading.exact else max(settle, SAME_SECOND)
         case Mood.DEGRADED | Mood.MISSING | Mood.DELETED:
-            return FLAPS * settle
+            return FLAPS * settle if reading.exact else max(FLAPS * settle, SAME_SECOND)
         case Mood.INCOMPARABLE:
             return TROUBLE
         case _:
@@ -192,13 +169,13 @@ def _operation(view: ApplicationView, following: Following) -> Reading | None:
         return _under_way(under_way, following)
     newest = view.operation
     if newest is not None and newest.phase in FAILED and following.attempted in _HERE:
-        return Reading(Mood.SYNC_FAILED, _failure(newest))
+        return Reading(Mood.SYNC_FAILED, failure(newest))
     return None
 
 
 def _under_way(operation: OperationView, following: Following) -> Reading:
     if following.attempted not in _HERE:
-        return Reading(Mood.GOES_ON, _another(operation))
+        return Reading(Mood.GOES_ON, another(operation))
     if operation.phase == "Terminating":
         return Reading(Mood.GOES_ON, "The sync of our commit is being terminated.")
     if "sync window" in operation.message:
@@ -206,22 +183,6 @@ def _under_way(operation: OperationView, following: Following) -> Reading:
         return Reading(Mood.GOES_ON, f"{said.rstrip('.')}: the sync waits until it opens.")
     said = f": {operation.message}" if operation.message else "."
     return Reading(Mood.GOES_ON, f"Argo CD is syncing{said}")
-
-
-def _another(operation: OperationView) -> str:
-    revision = operation.revisions[0][:7] if operation.revisions else "another revision"
-    since = f" since {_clock(operation.started_at)}" if operation.started_at else ""
-    by = operation.by or ("Argo CD itself" if operation.automated else "")
-    started = f", started by {by}" if by else ""
-    stopping = ", and is being terminated" if operation.phase == "Terminating" else ""
-    return f"Another operation is in progress: a sync of {revision}{since}{started}{stopping}."
-
-
-def _failure(operation: OperationView) -> str:
-    if "terminated" in operation.message.lower():
-        return "The sync of our commit was terminated."
-    said = "; ".join(operation.failures[:_NAMED]) or operation.message or "no reason was given"
-    return f"The sync failed: {said}"
 
 
 def _revision(view: ApplicationView, following: Following) -> Reading | None:
@@ -238,8 +199,10 @@ def _revision(view: ApplicationView, following: Following) -> Reading | None:
 def _unsynced(view: ApplicationView, following: Following) -> Reading | None:
     if view.synced == "Synced":
         return None
-    if _applied(view, following) and (bad := _bad_health(view, following)) is not None:
-        return bad
+    if _applied(view, following) and _stale(view, following) is None:
+        bad = _bad_health(view, following)
+        if bad is not None:
+            return bad
     if view.synced != "OutOfSync":
         return Reading(Mood.GOES_ON, "Argo CD does not know whether it is in sync.")
     return Reading(Mood.GOES_ON, _why_unsynced(view, following))
@@ -247,7 +210,7 @@ def _unsynced(view: ApplicationView, following: Following) -> Reading | None:
 
 def _why_unsynced(view: ApplicationView, following: Following) -> str:
     if _applied(view, following):
-        names = [each.title for each in view.resources if each.status == "OutOfSync"][:_NAMED]
+        names = [each.title for each in view.resources if each.status == "OutOfSync"][:NAMED]
         return f"Synced, and still OutOfSync: {', '.join(names) or 'Argo CD does not say what'}."
     if following.turned_off:
         return "Auto-sync was turned off after the commit: it waits for somebody to sync it."
@@ -273,19 +236,21 @@ def _health(view: ApplicationView, following: Following) -> Reading | None:
     if bad is not None:
         return bad
     if view.health == "Suspended":
-        said = _named(view, "Suspended") or view.health_message or "a workload is paused"
+        said = named(view, "Suspended") or view.health_message or "a workload is paused"
         return Reading(Mood.GOES_ON, f"Paused: {said}. It goes on when somebody resumes it.")
     if view.health != "Healthy":
-        return Reading(Mood.GOES_ON, _progressing(view, following))
+        return Reading(Mood.GOES_ON, progressing(view, following))
     return _contradicted(following) or Reading(Mood.SETTLES, exact=_exact(view, following))
 
 
 def _bad_health(view: ApplicationView, following: Following) -> Reading | None:
-    if view.health == "Degraded":
-        return Reading(Mood.DEGRADED, _unhealthy(view, following, "Degraded"))
-    if view.health == "Missing":
-        return Reading(Mood.MISSING, _unhealthy(view, following, "Missing"))
-    return None
+    mood = {"Degraded": Mood.DEGRADED, "Missing": Mood.MISSING}.get(view.health)
+    if mood is None:
+        return None
+    workload = following.workload
+    failed = workload is not None and standing(workload).failed
+    exact = failed or _dated_after(view)
+    return Reading(mood, unhealthy(view, following, view.health), exact=exact)
 
 
 def _contradicted(following: Following) -> Reading | None:
@@ -313,12 +278,12 @@ def _by_our_operation(view: ApplicationView, following: Following) -> Reading | 
         if pending is not None and pending.id == following.rollback_id:
             return Reading(Mood.GOES_ON, "Argo CD is about to go back.")
         if newest is not None and view.under_way is not None:
-            return Reading(Mood.REPLACED, _another(newest))
+            return Reading(Mood.REPLACED, another(newest))
         return Reading(Mood.REPLACED, "Somebody has synced the Application again since.")
     if view.under_way is not None:
         return _under_way(newest, following)
     if newest.phase in FAILED:
-        return Reading(Mood.SYNC_FAILED, _failure(newest))
+        return Reading(Mood.SYNC_FAILED, failure(newest))
     return None
 
 
@@ -335,7 +300,7 @@ _BY_COMMIT: tuple[_Look, ...] = (
 _BY_HISTORY: tuple[_Look, ...] = (_by_our_operation, _stale, _health)
 
 
-# --- words ---------------------------------------------------------------------------------------
+# --- what the questions share ---------------------------------------------------------------------
 
 
 def _applied(view: ApplicationView, following: Following) -> bool:
@@ -345,46 +310,19 @@ def _applied(view: ApplicationView, following: Following) -> bool:
 
 
 def _exact(view: ApplicationView, following: Following) -> bool:
-    """Whether it surely became Healthy, or was found so, after its operation ended.
-
-    Argo CD compares right after an operation, mostly within the same second. A Deployment that
-    runs our image and agrees leaves no doubt either.
-    """
+    """Whether it surely became Healthy after its operation ended: by the dates, or because the
+    Deployment runs our image and agrees."""
     workload, digest = following.workload, digest_in(following.value)
-    if workload is not None and workload.kind == "Deployment" and digest:
-        return True
+    agreed = workload is not None and workload.kind == "Deployment" and bool(digest)
+    return agreed or _dated_after(view)
+
+
+def _dated_after(view: ApplicationView) -> bool:
+    """Whether its health is surely younger than its operation's end.
+
+    Argo CD compares right after an operation, mostly within the same second.
+    """
     ended = view.operation.finished_at if view.operation is not None else None
     if ended is None or ended != view.reconciled_at:
         return True
     return view.health_since is not None and view.health_since > ended
-
-
-def _progressing(view: ApplicationView, following: Following) -> str:
-    said = following.reasons[-1] if following.reasons else _named(view, "Progressing")
-    return f"It is {view.health}{f': {said}' if said else '.'}"
-
-
-def _unhealthy(view: ApplicationView, following: Following, health: str) -> str:
-    parts = [_named(view, health) or view.health_message or _condition(following.workload)]
-    parts += following.reasons[-_NAMED:]
-    return f"{health}: {'; '.join(each for each in parts if each) or 'Argo CD gives no reason'}"
-
-
-def _named(view: ApplicationView, health: str) -> str:
-    found = [each for each in view.resources if each.health == health][:_NAMED]
-    return "; ".join(_with_message(each) for each in found)
-
-
-def _with_message(each: ResourceView) -> str:
-    return f"{each.title}{f' ({each.message})' if each.message else ''}"
-
-
-def _condition(workload: Workload | None) -> str:
-    progressing = workload.condition("Progressing") if workload is not None else None
-    if workload is None or progressing is None:
-        return ""
-    return f"{workload.kind} {workload.name} ({progressing.message or progressing.reason})"
-
-
-def _clock(moment: datetime) -> str:
-    return f"{moment:%H:%M} UTC"

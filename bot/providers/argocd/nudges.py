@@ -14,7 +14,7 @@ from bot.model.errors import AccessDenied, QuarterdeckError
 from bot.model.places import ArgoCdApplication
 from bot.providers.argocd.applications import Applications, Sync
 from bot.providers.argocd.desired import Relation
-from bot.providers.argocd.judge import Following
+from bot.providers.argocd.following import Following
 from bot.providers.argocd.memory import Memory
 from bot.providers.argocd.views import ApplicationView
 

@@ -20,8 +20,8 @@ from bot.model.places import ArgoCdApplication
 from bot.model.rollout import End, Looks, Observation, Order, Watched
 from bot.providers.argocd.applications import Applications, source_of
 from bot.providers.argocd.desired import DesiredState, Landed, Relation
+from bot.providers.argocd.following import Following
 from bot.providers.argocd.judge import (
-    Following,
     Mood,
     Reading,
     judge,
@@ -199,6 +199,8 @@ class Observer:
         memory, now = look.memory, self._ticks()
         if not commit:
             return Relation.WITHOUT
+        if commit == look.watched.handle:
+            return Relation.OURS  # we wrote it; a pull request may have been changed by people
         if commit in memory.relations:
             return memory.relations[commit]
         if commit == memory.unknown and now - memory.related_at < _ASK_AGAIN:

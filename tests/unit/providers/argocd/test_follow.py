@@ -377,6 +377,7 @@ def test_a_watch_that_cannot_be_heard_is_a_fault_and_no_end(
 
 def test_git_that_cannot_be_reached_is_a_fault_of_that_rollout_alone(stage: ArgoStage) -> None:
     watched = stage.begin()
+    stage.git.touch()
     stage.sync()
     stage.git.break_next("relation", Unreachable("git is away"))
     other = Watched("web-staging-2", VALUE, watched.handle, T0)

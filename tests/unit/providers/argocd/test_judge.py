@@ -10,11 +10,11 @@ import pytest
 from bot.model.errors import Unreachable
 from bot.model.rollout import End
 from bot.providers.argocd.desired import Author, Relation
+from bot.providers.argocd.following import Following
 from bot.providers.argocd.judge import (
     FLAPS,
     SAME_SECOND,
     TROUBLE,
-    Following,
     Mood,
     judge,
     patience_left,
@@ -69,6 +69,7 @@ def look(app: dict[str, Any] | None, following: Following = HERE, lasted: float 
         (application(state=DONE, reconciled=None), HERE, None, ""),
         # not in sync, not healthy
         (application(synced="OutOfSync", state=DONE), HERE, None, ""),
+        (application(OURS, "OutOfSync", "Degraded", DONE, 19), HERE, None, ""),
         (application(synced="Unknown", state=DONE), HERE, None, ""),
         (application(health="Progressing", state=DONE), HERE, None, ""),
         (application(health="Suspended", state=DONE), HERE, None, ""),
@@ -275,6 +276,18 @@ def test_a_look_ends_it_only_when_it_lasted(app: dict[str, Any] | None, patience
     if patience:
         early = judge(view, HERE, reading, patience - 0.1, SETTLE)
         assert (early.end, early.reason_code) == (None, "")
+
+
+def test_a_bad_health_of_the_same_second_may_be_that_of_before() -> None:
+    """Where nothing is to settle, a fix on top of what was degraded is not failed for it."""
+    view = application_of(application(health="Degraded", state=operation(ended=21), reconciled=21))
+    reading = read(view, HERE)
+    assert judge(view, HERE, reading, SAME_SECOND - 0.1, 0.0).end is None
+    assert judge(view, HERE, reading, SAME_SECOND, 0.0).end is End.FAILED
+    late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+    failed = workload_of(deployment(updated=1, status={"conditions": [late]}))
+    agreed = replace(HERE, workload=failed)
+    assert judge(view, agreed, read(view, agreed), 0.0, 0.0).end is End.FAILED
 
 
 def test_within_one_second_it_is_not_known_what_came_first() -> None:
