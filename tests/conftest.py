@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import freezegun
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -28,6 +29,10 @@ from bot.store.session import make_engine
 from tests.fakes.clock import FakeClock
 
 TEMPLATE = "quarterdeck_template"
+
+# freezegun reads every attribute of every module, and these import more of themselves when read:
+# while time stands still that fails, and time would stand still for all tests after it.
+freezegun.configure(extend_ignore_list=["githubkit", "kubernetes"])
 
 
 ARGOCD = re.compile(r"[\[-]argocd[\]-]")

@@ -17,8 +17,8 @@ from bot.providers.argocd.windows import Window, closed, windows_of
 from bot.providers.kube.cluster import APPLICATIONS, PROJECTS, Cluster, Clusters
 from bot.providers.kube.faults import NotThere
 
-#: How long a project's windows are kept, in seconds.
-_KEPT = 30.0
+#: How long a project's windows are kept, in seconds: one look at many rollouts asks once.
+_KEPT = 3.0
 
 
 @dataclass(frozen=True, slots=True)
