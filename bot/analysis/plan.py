@@ -99,7 +99,7 @@ class Plan:
     history: History = field(default_factory=History)
     tolerance: Tolerance = field(default_factory=Tolerance)
     limits: Limits = field(default_factory=Limits)
-    alpha: float = 0.025
+    alpha: float = 0.04
     extension: int = 0
 
     def __post_init__(self) -> None:

@@ -95,7 +95,8 @@ def test_more_errors_of_the_canary_never_speak_for_it(ticks: list[Tick], more: i
 )
 def test_healthy_canaries_are_hardly_ever_given_up(seed: int, rate: float, per_tick: int) -> None:
     # Counts of requests that are independent of each other, as the formulas have it: at an alpha
-    # of .025 for each family 200 canaries would give 10 at most; 8 is beyond any luck for these.
+    # of .04 for each of two families 16 of 200 are the most that is to be expected. Healthy ones
+    # are well within what is tolerated, so that 8 are beyond any luck.
     many, rng = 200, np.random.default_rng(seed)
     terms = termed([Plan(history=History(rate=rate, upper=min(1.3 * rate, 1)))] * many)
     evidence = blank(many)

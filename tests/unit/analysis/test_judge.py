@@ -153,7 +153,7 @@ def test_what_is_suspicious_is_neither_aborted_nor_promoted() -> None:
     ticks = [tick()] * 25 + [failing(5)] * 5
     verdict = judge(ticks, PLAN)
     assert verdict.because is Because.SUSPICION
-    assert 10 <= verdict.figures.error_odds < 40
+    assert 10 <= verdict.figures.error_odds < 25
 
 
 def test_what_was_given_up_stays_so() -> None:
