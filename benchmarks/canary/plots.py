@@ -37,6 +37,7 @@ def _detection(results: Results) -> str:
         _text(LEFT + across * minute / 15, TOP + plot + 20, f"{minute} min", "middle")
         for minute in range(0, 16, 3)
     ]
+    ends: dict[str, float] = {}
     for name, colour in COLOURS.items():
         shares = [0.0, *_stopped_by(results[name])]
         points = [
@@ -48,7 +49,12 @@ def _detection(results: Results) -> str:
         parts.append(
             f'<polyline points="{joined}" fill="none" stroke="{colour}" stroke-width="{wide}"/>'
         )
-        parts.append(_text(points[-1][0] + 8, points[-1][1] + 4, name, "start", colour))
+        ends[name] = points[-1][1]
+    above = 0.0
+    for name in sorted(ends, key=lambda each: ends[each]):
+        # Lines that end in the same place have their names one below the other.
+        above = max(ends[name], above + 16)
+        parts.append(_text(LEFT + across + 8, above + 4, name, "start", COLOURS[name]))
     return _svg("Bad canaries stopped, by minutes since they went bad", height, parts)
 
 

@@ -13,6 +13,7 @@ from benchmarks.canary.ours import NEVER
 from benchmarks.canary.peers import RULES
 from benchmarks.canary.scenarios import BAD, HEALTHY, RATES
 from benchmarks.canary.trial import TUNING, VALIDATION, Stops
+from benchmarks.canary.tuning import MOST_FALSE
 from benchmarks.verdict import Verdict, below
 from bot.analysis.tick import Truths
 from bot.analysis.verdict import Outcome
@@ -68,7 +69,7 @@ def rules(results: Results) -> Table:
 def scenarios(results: Results) -> Table:
     """The share of runs that are stopped: of the healthy none should be, of the bad ones all."""
     names = [OURS, *RULES]
-    drawn = _table("stopped, all rates", *names, "ours, minutes", "best peer's")
+    drawn = _table("stopped, all rates", *names, "ours, minutes", "fastest peer's")
     best = best_peer(results)
     for scenario in (*HEALTHY, *BAD):
         shares = [f"{100 * _share(results[name], scenario):.1f} %" for name in names]
@@ -108,35 +109,36 @@ def outcomes(ends: Ends) -> Table:
 
 
 def best_peer(results: Results) -> str:
-    """The peer with the most power."""
-    return max(RULES, key=lambda name: float(_bad(results[name]).mean()))
+    """The peer that is fastest among those that may be compared."""
+    return min(
+        _comparable(results), key=lambda name: (_middle(results[name]), -_power(results[name]))
+    )
+
+
+def _comparable(results: Results) -> list[str]:
+    """Peers, tuned for all rates or apart, that do not abort many more healthy canaries here than
+    the 1 % they were tuned to; else one could be fast by aborting everything."""
+    names = [*RULES, *(f"{name}{APART}" for name in RULES)]
+    return [name for name in names if _false(results[name]) <= 1.5 * MOST_FALSE] or names
 
 
 def targets(results: Results, seconds: float) -> Iterator[Verdict]:
-    ours, peer = results[OURS], results[best_peer(results)]
-    false = 100 * float(ours.is_stopped[~ours.is_bad].mean())
-    yield _most("false aborts, healthy", false, 0.5)
+    """Each measure is held against the peer that is best in it."""
+    ours, peers = results[OURS], [results[name] for name in _comparable(results)]
+    yield _most("false aborts, healthy", 100 * _false(ours), 0.5)
     worst = max(HEALTHY, key=lambda each: _share(ours, each))
     yield _most(f"false aborts, worst: {worst}", 100 * _share(ours, worst), 2.0)
-    power, theirs = 100 * _bad(ours).mean(), 100 * _bad(peer).mean()
+    power, theirs = 100 * _power(ours), 100 * max(_power(each) for each in peers)
     named = f"{power:.1f} %", f"{theirs:.1f} %"
-    yield Verdict("power", *named, power / theirs, ">= 78 %", bool(power >= 78))
-    yield from (
-        _ratio("median minutes, all bad", [_middle(each) for each in (ours, peer)], 0.5),
-        _ratio("median minutes, where both stop", _both(ours, peer), 0.5),
-    )
-    exposures = [float(each.exposure[each.is_bad].mean()) for each in (ours, peer)]
-    yield _ratio("exposure", exposures, 0.6)
+    yield Verdict("power", *named, power / theirs, ">= 78 %", power >= 78)
+    fastest = results[best_peer(results)]
+    yield _ratio("median minutes, all bad", [_middle(each) for each in (ours, fastest)], 0.5)
+    yield _ratio("median minutes, where both stop", _both(ours, fastest), 0.5)
+    yield _ratio("exposure", [_exposure(ours), min(_exposure(each) for each in peers)], 0.6)
     crash = ours.of("crash loop") & (ours.rate >= 10)
     at_once = 100 * float((ours.tick[crash] == 0).mean())
-    yield Verdict(
-        "crash loop stopped in one tick, >= 10 requests/s",
-        f"{at_once:.1f} %",
-        "",
-        None,
-        "100 %",
-        at_once == 100,
-    )
+    said = "crash loop stopped in one tick, >= 10 requests/s"
+    yield Verdict(said, f"{at_once:.1f} %", "", None, "100 %", at_once == 100)
     yield below("1,000 canaries, one tick", seconds, "s", 1.0)
 
 
@@ -172,8 +174,16 @@ def _median(stops: Stops, scenario: str) -> str:
     return f"{np.median(stops.minutes[stops.of(scenario)]):.1f}"
 
 
-def _bad(stops: Stops) -> Truths:
-    return stops.is_stopped[stops.is_bad]
+def _power(stops: Stops) -> float:
+    return float(stops.is_stopped[stops.is_bad].mean())
+
+
+def _false(stops: Stops) -> float:
+    return float(stops.is_stopped[~stops.is_bad].mean())
+
+
+def _exposure(stops: Stops) -> float:
+    return float(stops.exposure[stops.is_bad].mean())
 
 
 def _share(stops: Stops, scenario: str) -> float:
