@@ -42,6 +42,9 @@ format: $(READY) ## Rewrite the code in the project's format
 bench: $(READY) ## Measure speed and cost, as ratios within one run
 	@$(BIN)/python -m benchmarks
 
+bench-canary: $(READY) ## Measure the canary judge beside its peers' rules (ARGS=--quick)
+	@$(BIN)/python -m benchmarks.canary $(ARGS)
+
 pictures: $(READY) ## Play the story in Chromium and write docs/images
 	@$(BIN)/python -m tests.browser.pictures
 
@@ -51,4 +54,4 @@ schema: $(READY) ## Write the catalog's JSON Schema for editors
 clean: ## Remove what the other targets made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo test lint format bench pictures schema clean
+.PHONY: help setup demo test lint format bench bench-canary pictures schema clean

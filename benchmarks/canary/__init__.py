@@ -1,0 +1,1 @@
+"""How well the canary judge tells good canaries from bad ones, beside the rules of its peers."""
