@@ -38,6 +38,18 @@ def told(deck: Fleet, service: str, version: str = "v2", number: int = 1) -> str
     return deployment
 
 
+def waits_for(deck: Fleet, deployment: str, words: str) -> None:
+    """Let the cluster's time pass until the card says what the rollout waits for."""
+
+    def said() -> bool:
+        shore(deck).kube.advance(0.5)
+        return words in deck.get(deployment).explanation
+
+    deck.until(said, f"{words!r}")
+    deck.until_card(deployment, words)
+    assert deck.get(deployment).status is Status.RUNNING
+
+
 def test_e5_a_release_whose_image_is_gone_is_not_gone_back_to(deck: Fleet) -> None:
     service = deck.service()
     first = deck.running(f"{service}-staging")
@@ -133,9 +145,7 @@ def test_e8_a_closed_sync_window_is_told_and_waited_for(deck: Fleet) -> None:
     argocd.close_sync_window()
     try:
         deployment = told(deck, service)
-        shore(deck).kube.advance(5)
-        deck.until_card(deployment, "sync window")
-        assert deck.get(deployment).status is Status.RUNNING
+        waits_for(deck, deployment, "sync window")
     finally:
         argocd.open_sync_windows()
     argocd.refresh(f"{service}-staging")
@@ -159,9 +169,7 @@ def test_e8_a_paused_deployment_is_told_and_goes_on_when_it_is_resumed(deck: Fle
     kube = shore(deck).kube
     kube.pause("staging", service)
     deployment = told(deck, service)
-    kube.advance(5)
-    deck.until_card(deployment, "aused")
-    assert deck.get(deployment).status is Status.RUNNING
+    waits_for(deck, deployment, "aused")
     kube.pause("staging", service, paused=False)
     deck.finish(deployment)
 
