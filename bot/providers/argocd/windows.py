@@ -55,8 +55,8 @@ class Window:
         """Whether it began less than its length ago. One that cannot be read never is."""
         try:
             local = now.astimezone(ZoneInfo(self.zone))
-            # From a second before, for a window counts from its very beginning.
-            began = next(CronSim(self.schedule, local - self.lasts - timedelta(seconds=1)))
+            # The first one after that, and no earlier: it would hide the next, which still lasts.
+            began = next(CronSim(self.schedule, local - self.lasts))
         except (CronSimError, ZoneInfoNotFoundError, ValueError, StopIteration):
             return False
         return local - self.lasts < began <= local

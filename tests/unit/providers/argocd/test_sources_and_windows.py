@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -124,3 +124,17 @@ def test_a_closed_window_is_named() -> None:
     project = {"spec": {"syncWindows": [window()]}}
     said = closed(windows_of(project), view, MONDAY_NOON, manual=False)
     assert "(0 10 * * * for 4 h UTC)" in said
+
+
+@pytest.mark.parametrize("second", [0.0, 0.5, 1.0, 59.5])
+def test_a_window_that_begins_anew_each_minute_never_ends(second: float) -> None:
+    project = {"spec": {"syncWindows": [window(schedule="* * * * *", duration="1h")]}}
+    assert windows_of(project)[0].active(MONDAY_NOON + timedelta(seconds=second))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "active"), [(-0.5, False), (0, True), (0.5, True), (3599.5, True), (3600, False)]
+)
+def test_a_window_lasts_from_its_very_beginning(seconds: float, *, active: bool) -> None:
+    project = {"spec": {"syncWindows": [window(schedule="0 12 * * *", duration="1h")]}}
+    assert windows_of(project)[0].active(MONDAY_NOON + timedelta(seconds=seconds)) is active
