@@ -35,16 +35,15 @@ from bot.providers.argocd.sources import revision_of
 from bot.providers.argocd.views import ApplicationView, application_of
 from bot.providers.argocd.workloads import find, serving
 from bot.providers.kube.cluster import APPLICATIONS, Raw, Resource
-from bot.providers.kube.troubles import reasons
+from bot.providers.kube.troubles import patience, reasons
 from bot.providers.kube.watches import Watches, Where
 from bot.providers.kube.workload import Workload, digest_in
 
 #: How a rollback in the history is told apart from a commit, in a handle.
 ROLLBACK = "rollback/"
-#: Seconds between two questions to GitHub about a pull request, to git about a commit that it does
-#: not have, and to the cluster about pods; and how often the latter are read at most.
+#: Seconds between two questions to GitHub about a pull request, and to git about a commit that it
+#: does not have.
 _ASK_AGAIN = 15.0
-_PODS_AGAIN, _PODS_LOOKS = 5.0, 24
 _BAD = frozenset({Mood.DEGRADED, Mood.MISSING, Mood.SYNC_FAILED})
 
 Pair = tuple[TargetSpec, Watched]
@@ -133,6 +132,8 @@ class Observer:
             return read(view, following), following
         following = self._following(look, view)
         reading = read(view, following)
+        if reading.mood in _BAD and look.memory.mood not in _BAD:
+            look.memory.reason_looks = min(1, look.memory.reason_looks)  # it is news: why, now?
         if reading.mood in _BAD or view.health == "Progressing":
             following = replace(following, reasons=self._reasons(look, view, following.workload))
             reading = read(view, following)
@@ -249,8 +250,7 @@ class Observer:
         self, look: _Look, view: ApplicationView, workload: Workload | None
     ) -> tuple[str, ...]:
         memory, now = look.memory, self._ticks()
-        due = now - memory.reasons_at >= _PODS_AGAIN and memory.reason_looks < _PODS_LOOKS
-        if workload is not None and due:
+        if workload is not None and now - memory.reasons_at >= patience(memory.reason_looks):
             memory.reasons_at = now
             memory.reason_looks += 1
             value = look.watched.revision

@@ -13,6 +13,8 @@ from bot.providers.kube.workload import Workload
 _LOOKED_AT = 50
 _QUOTED = 4
 _ASKED_ABOUT = 2
+#: Seconds from the first look at pods to the second, and between two looks at most.
+_SOON, _SELDOM = 5.0, 60.0
 #: What a container waits for in the common run of things.
 _STARTING = frozenset({"ContainerCreating", "PodInitializing", ""})
 
@@ -23,6 +25,14 @@ class Trouble:
 
     pod: str
     text: str
+
+
+def patience(looks: int) -> float:
+    """Seconds that pods are left alone after so many looks at them: what hinders them shows early.
+
+    So a rollout that takes its time costs few calls, and one that never ends is looked at still.
+    """
+    return min(_SELDOM, _SOON * 2.0 ** min(looks - 1, 10)) if looks else 0.0
 
 
 def reasons(

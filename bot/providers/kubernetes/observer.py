@@ -13,14 +13,12 @@ from bot.model.errors import QuarterdeckError
 from bot.model.places import KubernetesDeployment
 from bot.model.rollout import Looks, Observation, Watched
 from bot.providers.kube.cluster import DEPLOYMENTS, Clusters, Raw
-from bot.providers.kube.troubles import reasons
+from bot.providers.kube.troubles import patience, reasons
 from bot.providers.kube.watches import Watches, Where
 from bot.providers.kube.workload import Workload, workload_of
 from bot.providers.kubernetes.judge import judge
 
 _REMEMBERED = 1024
-#: Seconds between two looks at a rollout's pods, and how many there are at most.
-_PODS_AGAIN, _PODS_LOOKS = 5.0, 24
 
 Pair = tuple[TargetSpec, Watched]
 
@@ -96,11 +94,10 @@ class Observer:
     def _reasons(
         self, place: KubernetesDeployment, watched: Watched, workload: Workload
     ) -> tuple[str, ...]:
-        """Pods are read while new ones are not available: once in a while, and not for ever."""
+        """Pods are read while new ones are not available: soon, and then ever more seldom."""
         memory, now = self._memory(watched.deployment_id), self._ticks()
         short = workload.progress.running < workload.desired
-        due = now - memory.looked_at >= _PODS_AGAIN and memory.looks < _PODS_LOOKS
-        if short and due:
+        if short and now - memory.looked_at >= patience(memory.looks):
             memory.looked_at = now
             memory.looks += 1
             cluster = self._clusters.at(place.cluster)

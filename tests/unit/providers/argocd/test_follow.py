@@ -155,6 +155,22 @@ def test_pods_of_the_old_image_explain_nothing(stage: ArgoStage) -> None:
     assert stage.look(watched).events == ()
 
 
+def test_pods_are_read_ever_more_seldom_until_something_is_wrong(stage: ArgoStage) -> None:
+    watched = stage.begin()
+    stage.rolled(updated=1, total=3)
+    stage.sync(health="Progressing")
+    for _ in range(100):
+        stage.look(watched)
+        stage.pass_by(1)
+    assert stage.cluster.calls.count(("list", "pods")) == 5  # at 0, 5, 15, 35 and 75 seconds
+    crash(stage.cluster)
+    stage.sync(health="Degraded")
+    stage.look(watched)
+    assert stage.cluster.calls.count(("list", "pods")) == 6
+    stage.pass_by(31)
+    assert "CrashLoopBackOff" in stage.look(watched).explanation
+
+
 def test_without_rights_to_pods_and_deployments_argo_cd_is_believed(stage: ArgoStage) -> None:
     stage.cluster.denied |= {("list", DEPLOYMENTS), ("get", DEPLOYMENTS), ("list", PODS)}
     watched = stage.begin()

@@ -158,16 +158,17 @@ def test_a_deadline_that_passed_names_what_the_pods_say(stage: Stage) -> None:
     assert failed.explanation.endswith("Container app: ImagePullBackOff (not found)")
 
 
-def test_pods_are_read_once_in_a_while(stage: Stage) -> None:
+def test_pods_are_read_ever_more_seldom_and_never_no_more(stage: Stage) -> None:
     watched = stage.begin()
     stage.counts(replicas=3, updatedReplicas=1, availableReplicas=2)
     for _ in range(5):
         stage.look(watched)
     assert stage.cluster.calls.count(("list", "pods")) == 1
-    for _ in range(100):
-        stage.now += 6
-        stage.look(watched)
-    assert stage.cluster.calls.count(("list", "pods")) == 24
+    for seconds, reads in ((75, 5), (525, 13), (600, 23)):  # after 5, 10, 20 and 40; each minute
+        for _ in range(seconds):
+            stage.now += 1
+            stage.look(watched)
+        assert stage.cluster.calls.count(("list", "pods")) == reads
 
 
 @pytest.mark.parametrize(
