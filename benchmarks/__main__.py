@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import acknowledgement, crowd, following, manifests, playground, promptness
+from benchmarks import acknowledgement, argocd, crowd, following, manifests, playground, promptness
 from benchmarks.databases import NewDatabase, databases
 from benchmarks.machine import described
 from benchmarks.verdict import Verdict
@@ -37,6 +37,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "crowd": crowd.measure,
     "promptness": on_each(promptness.measure),
     "manifests": manifests.measure,
+    "argocd": argocd.measure,
     "playground": playground.measure,
 }
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from benchmarks.cloud import CLUSTER, ENVIRONMENTS, service_name
@@ -26,7 +26,7 @@ from bot.store.database import Database
 from bot.store.session import make_engine
 
 PATIENCE = 240.0
-_HEAD = f"""\
+HEAD = f"""\
 version: 1
 environments: {{staging: {{policy: relaxed}}, production: {{policy: guarded}}}}
 policies:
@@ -36,8 +36,25 @@ policies:
     approvers: {{groups: [{RELEASE_CAPTAINS}]}}
     approvals: 1
 """
-_ECR = f'ecr: {{registry: "{ACCOUNT}", region: {REGION}, repository: %s}}'
+ECR = f'ecr: {{registry: "{ACCOUNT}", region: {REGION}, repository: %s}}'
 _ECS = f"ecs: {{region: {REGION}, cluster: {CLUSTER}, service: %s-%s, container: app}}"
+
+
+class Shore(Protocol):
+    """Where everything is deployed to."""
+
+    @property
+    def limited(self) -> bool:
+        """Whether Slack limits rates."""
+
+    def cloud(self, folder: Path) -> Child:
+        """The process that it all is in. It says its AWS's URL when it is ready."""
+
+    def catalog(self, folder: Path) -> str:
+        """The catalog, once that process is ready."""
+
+    def environment(self, folder: Path) -> Mapping[str, str]:
+        """What else points the bot at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +66,15 @@ class Fleet:
     speed: float = 1.0
     limited: bool = False
 
-    def catalog(self) -> str:
+    def catalog(self, _: Path) -> str:
         names = [service_name(number) for number in range(self.services)]
-        lines = [f"  {name}: {{repository: acme/{name}, {_ECR % name}}}" for name in names]
+        lines = [f"  {name}: {{repository: acme/{name}, {ECR % name}}}" for name in names]
         targets = [
             f"  - {{service: {name}, environment: {environment}, {_ECS % (name, environment)}}}"
             for name in names
             for environment in ENVIRONMENTS
         ]
-        return "\n".join((f"{_HEAD}services:", *lines, "targets:", *targets, ""))
+        return "\n".join((f"{HEAD}services:", *lines, "targets:", *targets, ""))
 
     def cloud(self, folder: Path, name: str = "aws") -> Child:
         """An AWS that has it all."""
@@ -65,19 +82,23 @@ class Fleet:
         command = ["benchmarks.cloud", *sizes, "--speed", str(self.speed)]
         return Child(name, folder, command, {})
 
+    def environment(self, _: Path) -> Mapping[str, str]:
+        return {}
+
 
 class Place:
     """A running stack. ``bot`` may be stopped and started again with ``start``."""
 
-    def __init__(self, folder: Path, database_url: str, fleet: Fleet, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, database_url: str, shore: Shore, stack: ExitStack) -> None:
         self.folder = folder
-        aws = stack.enter_context(fleet.cloud(folder))
+        aws = stack.enter_context(shore.cloud(folder))
         slack = stack.enter_context(Child("slack", folder, ["bot.playground.slack"], {}))
         self.aws_url, self.slack_url = aws.first_line(), slack.first_line()
-        if not fleet.limited:
+        if not shore.limited:
             self._slack("limits", {"factor": 0})
-        (folder / "quarterdeck.yaml").write_text(fleet.catalog())
+        (folder / "quarterdeck.yaml").write_text(shore.catalog(folder))
         self._database_url = database_url
+        self._elsewhere = shore.environment(folder)
         self._stack = stack
         self.url = ""
         self.bot = self.start()
@@ -107,11 +128,12 @@ class Place:
             "AWS_ACCESS_KEY_ID": "AKIABENCHMARK0000000",
             "AWS_SECRET_ACCESS_KEY": "benchmark",
             "AWS_EC2_METADATA_DISABLED": "true",
+            **self._elsewhere,
         }
 
     def _ready(self) -> bool:
         try:
-            return _exchange(f"{self.url}/readyz") is not None
+            return exchange(f"{self.url}/readyz") is not None
         except OSError:
             return False
 
@@ -134,11 +156,11 @@ class Place:
 
     def until_settled(self) -> list[Deployment]:
         """Wait until nothing is under way any more; returns everything there was."""
-        self.until(lambda: not self._active(), "every rollout to end", every=1.0)
+        self.until(lambda: not self.active(), "every rollout to end", every=1.0)
         with self.database.read() as tx:
             return list(tx.deployments.history(None, 100_000))
 
-    def _active(self) -> bool:
+    def active(self) -> bool:
         with self.database.read() as tx:
             return bool(tx.deployments.active())
 
@@ -152,19 +174,19 @@ class Place:
         return [call for call in calls if call["answer"].get("ok")]
 
     def _slack(self, verb: str, arguments: dict[str, Any]) -> Any:
-        return _exchange(f"{self.slack_url}/_control/{verb}", arguments)
+        return exchange(f"{self.slack_url}/_control/{verb}", arguments)
 
 
 @contextmanager
-def place(database_url: str, fleet: Fleet) -> Iterator[Place]:
+def place(database_url: str, shore: Shore) -> Iterator[Place]:
     """Set everything up, and leave nothing behind."""
     with TemporaryDirectory(prefix="quarterdeck-bench-") as folder, ExitStack() as stack:
-        yield Place(Path(folder), database_url, fleet, stack)
+        yield Place(Path(folder), database_url, shore, stack)
 
 
 def ecs_calls(aws_url: str, operation: str = "") -> list[dict[str, Any]]:
     """What the ECS of a cloud was asked, oldest first."""
-    calls = _exchange(f"{aws_url}/_control/calls")["calls"]
+    calls = exchange(f"{aws_url}/_control/calls")["calls"]
     asked = [call for call in calls if call["service"] == "ecs"]
     return [call for call in asked if operation in {"", call["operation"]}]
 
@@ -176,15 +198,16 @@ class _Clock:
         raise NotImplementedError
 
 
-def _exchange(url: str, body: dict[str, Any] | None = None) -> Any:
+def exchange(url: str, body: dict[str, Any] | None = None, token: str = "") -> Any:
     """The answer's JSON; ``None`` where it is not 200."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     try:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         if body is None:
-            connection.request("GET", parts.path)
+            connection.request("GET", parts.path, headers=headers)
         else:
-            headers = {"Content-Type": "application/json"}
+            headers["Content-Type"] = "application/json"
             connection.request("POST", parts.path, json.dumps(body), headers)
         answer = connection.getresponse()
         content = answer.read()
