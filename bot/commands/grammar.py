@@ -113,8 +113,8 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "<service> <environment> promote|hold|abort|status",
         "Bring a running canary on, hold it, take it back, or see how it stands.",
         "`promote` goes to the next step without waiting for the verdict, and with `--full`"
-        " straight to the whole traffic. `hold` keeps it where it is, and once more lets it go on; it is"
-        " judged, and taken back if it is worse, all the while. `abort` sends all traffic back to"
+        " straight to the whole traffic. `hold` keeps it where it is, and once more lets it go on;"
+        " all the while it is judged, and taken back if it is worse. `abort` sends all traffic to"
         " the stable version. A canary is started with `/deploy ... --canary`.",
         (
             "/canary backend production status",

@@ -285,7 +285,9 @@ def _ask(seen: Seen, question: str) -> Turn:
     code = "CANARY_BLOCKED" if seen.stand.blocked else "CANARY_INCONCLUSIVE"
     within = format_duration(seen.canary.plan.answer_within)
     said = f"{question} Somebody has to promote, hold or abort it within {within}."
-    changes = _entering(seen, Phase.ASKING) | {"trouble": question}
+    # Still as long without calm as before: else the question would answer itself.
+    calm = seen.canary.calm_since or seen.canary.since
+    changes = _entering(seen, Phase.ASKING) | {"trouble": question, "calm_since": calm}
     note = Note(f"ask:{seen.now.isoformat()}", said, broadcast=True, chart=True)
     return Turn(changes, (Entry("canary.asked", "done", question, code),), (note,))
 
