@@ -72,10 +72,15 @@ class _Scene:
         return name_of(self.ecs, self.weighted)
 
     @property
+    def able(self) -> int:
+        """Tasks of the stable version that can serve: a target that has just died still counts as
+        healthy until its checks fail."""
+        return min(self.stable_health.healthy, self.stable.view.running)
+
+    @property
     def sound(self) -> bool:
         """Whether the stable version can take all the traffic."""
-        healthy = self.stable_health.healthy
-        return healthy >= 1 and healthy >= SOUND * self.stable.view.desired
+        return self.able >= 1 and self.able >= SOUND * self.stable.view.desired
 
     def is_at(self, share: float) -> bool:
         return abs(self.split.share - share) < ALIKE
@@ -245,9 +250,8 @@ class WeightedCanaries(Canaries):
         if scene.split.wrong:
             return _stands(scene, blocked=f"{scene.split.wrong} Its weights are left alone."), None
         if not scene.sound:
-            healthy, desired = scene.stable_health.healthy, scene.stable.view.desired
             said = (
-                f"Only {healthy} of {desired} tasks of the stable version are healthy, so the "
+                f"Only {scene.able} of {scene.stable.view.desired} tasks of the stable version are healthy, so the "
                 "traffic stays where it is."
             )
             return _stands(scene, blocked=said), None
