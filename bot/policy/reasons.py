@@ -342,7 +342,7 @@ MEANINGS: Mapping[ReasonCode, Meaning] = {
     ),
     ReasonCode.CANARY_BLIND: Meaning(
         "Nothing could be measured before the canary began, so it did not begin.",
-        "`quarterdeck doctor` shows whether the metrics can be read.",
+        "Run quarterdeck doctor: it says whether the metrics can be read.",
     ),
     ReasonCode.CANARY_IMPOSSIBLE: Meaning(
         "The target has no plan for canaries, or what runs does not fit it. Nothing was changed.",

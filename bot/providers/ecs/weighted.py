@@ -251,8 +251,8 @@ class WeightedCanaries(Canaries):
             return _stands(scene, blocked=f"{scene.split.wrong} Its weights are left alone."), None
         if not scene.sound:
             said = (
-                f"Only {scene.able} of {scene.stable.view.desired} tasks of the stable version are healthy, so the "
-                "traffic stays where it is."
+                f"Only {scene.able} of {scene.stable.view.desired} tasks of the stable version are "
+                "healthy, so the traffic stays where it is."
             )
             return _stands(scene, blocked=said), None
         return _stands(scene, doing="the rule's weights go to 0%"), lambda: self._shift(scene, 0.0)
