@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
 
 from bot.playground.aws.records import Json
+from bot.playground.aws.shifting_blueprints import (
+    ShiftingOptions,
+    advanced_configuration,
+    shifting_configuration,
+)
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 ADDED_BY_ECS = {"compatibilities", "requiresAttributes", "registeredBy"}
 
 
-class ServiceOptions(TypedDict, total=False):
+class ServiceOptions(ShiftingOptions, total=False):
     """How ``World.create_service`` makes a service; each has the default named here.
 
     ``family`` (the service's name), ``container`` (the service's name), ``image`` (a tag, a digest
@@ -21,7 +25,7 @@ class ServiceOptions(TypedDict, total=False):
     container has one), ``grace`` (health check grace period in seconds, 0), ``breaker`` (True),
     ``rollback`` (True: the breaker rolls back), ``minimum_healthy`` (100), ``maximum`` (200),
     ``alarms`` (names that roll back), ``bake_minutes`` (0), ``load_balanced`` (False),
-    ``extra`` (fields added to the task definition), ``tags``.
+    ``extra`` (fields added to the task definition), ``tags``; and those of ``ShiftingOptions``.
     """
 
     family: str
@@ -89,17 +93,21 @@ def service_request(cluster: str, name: str, definition: str, options: ServiceOp
         "minimumHealthyPercent": options.get("minimum_healthy", 100),
         "maximumPercent": options.get("maximum", 200),
         "bakeTimeInMinutes": options.get("bake_minutes", 0),
+        **shifting_configuration(options),
     }
     if options.get("alarms"):
         names = list(options["alarms"])
         configuration["alarms"] = {"alarmNames": names, "enable": True, "rollback": True}
     balancers: list[Json] = []
-    if options.get("load_balanced", False):
+    advanced = advanced_configuration(name, ACCOUNT, REGION, options)
+    if options.get("load_balanced", advanced is not None):
         group = (
             f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/{name}/73e2d6bc24d8a067"
         )
         container = options.get("container", name)
         balancers = [{"targetGroupArn": group, "containerName": container, "containerPort": 8080}]
+    if advanced is not None and balancers:
+        balancers[0]["advancedConfiguration"] = advanced
     return {
         "cluster": cluster,
         "serviceName": name,

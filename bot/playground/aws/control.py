@@ -100,6 +100,9 @@ WRITES: dict[str, Verb] = {
     "scale": lambda world, **given: world.scale(**given),
     "trip-alarm": lambda world, name: world.trip_alarm(name),
     "kill-task": lambda world, **given: world.kill_task(**given),
+    "continue": lambda world, **given: {"answered": world.shifts.answer(**given)},
+    "stop": lambda world, **given: world.shifts.stop(**given),
+    "run-until-paused": lambda world, **given: {"paused": world.shifts.run_until_paused(**given)},
     "timings": lambda world, **given: world.set_timings(**given),
     "fault": _fault,
 }

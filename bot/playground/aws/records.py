@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from bot.playground.aws.stages import Passage
+
 # A document as it goes over the wire.
 Json = dict[str, Any]
 
@@ -101,18 +103,31 @@ class TaskDefinition:
 
 @dataclass(eq=False)
 class Revision:
-    """A service revision: the configuration that one service deployment brought."""
+    """A service revision: the configuration that one service deployment brought.
+
+    ``resolved`` names the target groups that ECS chose, where it has two to choose from.
+    """
 
     arn: str
     task_definition: TaskDefinition
     created_at: float
     images: list[Json]
     settings: Json
+    resolved: list[Json] = field(default_factory=list)
+
+    @property
+    def target_groups(self) -> list[str]:
+        """The ARNs of the target groups that its tasks are registered in."""
+        balancers = self.resolved or self.settings.get("loadBalancers", [])
+        return [each.get("targetGroupArn", "-") for each in balancers]
 
 
 @dataclass(eq=False)
 class ServiceDeployment:
-    """One row of the service's deployment history, as DescribeServiceDeployments tells it."""
+    """One row of the service's deployment history, as DescribeServiceDeployments tells it.
+
+    ``passage`` is how far it has come, where its strategy shifts traffic.
+    """
 
     arn: str
     created_at: float
@@ -131,6 +146,7 @@ class ServiceDeployment:
     tripped: bool = False
     triggered_alarms: list[str] = field(default_factory=list)
     counts: dict[str, tuple[int, int, int]] | None = None
+    passage: Passage | None = None
 
     @property
     def open(self) -> bool:
