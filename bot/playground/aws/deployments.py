@@ -143,8 +143,8 @@ class Deployments:
         record.updated_at = self._timeline.stamp()
 
         def act() -> None:
-            if record is not service.primary.record:
-                return  # superseded meanwhile
+            if record is not service.primary.record or not record.open:
+                return  # superseded or ended meanwhile
             self._fail(service, "ECS deployment stopped by a user.", "stopped by a user.")
             service.primary.accepted = True
             if stop_type == "ROLLBACK":

@@ -66,19 +66,20 @@ def describe_service_revisions(context: Context, request: Json) -> Json:
 
 @operation("ecs", "StopServiceDeployment")
 def stop_service_deployment(context: Context, request: Json) -> Json:
-    """Stop one that is under way; ROLLBACK unless told."""
+    """Stop one that is under way; ROLLBACK unless told. One that is being stopped goes on so."""
     arn = request["serviceDeploymentArn"]
     for service, record in _all(context):
         if record.arn == arn:
-            if record.status not in {"PENDING", "IN_PROGRESS"}:
+            if not record.open:
                 raise AwsError(
                     "ConflictException",
                     f"Service deployment cannot be stopped in the {record.status} state.",
                     extra={"resourceIds": [arn]},
                 )
-            remember(context, service)
-            stop_type = request.get("stopType", "ROLLBACK")
-            context.engine.deployments.stop(service, record, stop_type)
+            if record.status in {"PENDING", "IN_PROGRESS"}:
+                remember(context, service)
+                stop_type = request.get("stopType", "ROLLBACK")
+                context.engine.deployments.stop(service, record, stop_type)
             return {"serviceDeploymentArn": arn}
     raise AwsError("ServiceDeploymentNotFoundException", "Service deployment not found.")
 
