@@ -411,7 +411,7 @@ class TestPauses:
         assert hook["timeoutAction"] == "ROLLBACK"
         assert "targetArn" not in hook
         waits = hook["expiresAt"] - record["updatedAt"]
-        assert 1790 <= waits.total_seconds() <= 1800
+        assert 1795 <= waits.total_seconds() <= 1805
         assert record["lifecycleStage"] == BEFORE_EACH_SHIFT
         primary = backend.shown()["deployments"][0]
         assert (primary["status"], primary["rolloutState"]) == ("PRIMARY", "IN_PROGRESS")

@@ -14,6 +14,7 @@ from bot.playground.aws.lookup import (
 )
 from bot.playground.aws.operations import Context, operation
 from bot.playground.aws.records import Cluster, Json, Service, Stale, TaskDefinition
+from bot.playground.aws.service_targets import check_load_balancers
 
 MOST_SERVICES = 10
 MOST_CLUSTERS = 100
@@ -71,12 +72,16 @@ def create_service(context: Context, request: Json) -> Json:
     cluster = cluster_of(context.estate, request.get("cluster"))
     name = request["serviceName"]
     _check_token(request)
-    if name in cluster.services:
-        return {"service": render.service(_created_by(cluster.services[name], request))}
+    there = cluster.services.get(name)
+    if there is not None and there.status == "DRAINING":
+        raise invalid("Unable to Start a service that is still Draining.")
+    if there is not None and there.status == "ACTIVE":
+        return {"service": render.service(_created_by(there, request))}
     if "taskDefinition" not in request:
         raise invalid("TaskDefinition cannot be null for the ECS deployment controller.")
     definition = _deployable(context, request["taskDefinition"])
     _check_controller(request)
+    _check_update(request)
     kept = (
         "cluster",
         "serviceName",
@@ -103,6 +108,7 @@ def create_service(context: Context, request: Json) -> Json:
         asked=request,
     )
     strategies.check(service.configuration, settings, asked)
+    check_load_balancers(context.estate, request, definition)
     cluster.services[name] = service
     context.estate.tags[service.arn] = request.get("tags", [])
     context.engine.deployments.begin(service, definition)
@@ -149,7 +155,8 @@ def list_services(context: Context, request: Json) -> Json:
     """ARNs of a cluster's services; 10 a page unless told."""
     cluster = cluster_of(context.estate, request.get("cluster"))
     size = {"maxResults": MOST_SERVICES, **request}
-    arns, more = page([each.arn for each in cluster.services.values()], size)
+    active = [each.arn for each in cluster.services.values() if each.status == "ACTIVE"]
+    arns, more = page(active, size)
     return {"serviceArns": arns, **more}
 
 
@@ -157,6 +164,8 @@ def list_services(context: Context, request: Json) -> Json:
 def update_service(context: Context, request: Json) -> Json:
     """Change settings; a deployment starts where what runs is changed, or where one is forced."""
     service = service_of(context.estate, request.get("cluster"), request["service"])
+    if service.status != "ACTIVE":
+        raise AwsError("ServiceNotActiveException", "Service was not ACTIVE.")
     definition = service.primary.revision.task_definition
     if "taskDefinition" in request:
         wanted = _deployable(context, request["taskDefinition"])
@@ -167,6 +176,8 @@ def update_service(context: Context, request: Json) -> Json:
     merged = strategies.merged(service.configuration, change)
     strategies.check(merged, {**service.settings, **request}, change)
     _check_controller(request)
+    if {"taskDefinition", "loadBalancers"} & set(request):
+        check_load_balancers(context.estate, {**service.settings, **request}, wanted)
     remember(context, service)
     changed = request.get("forceNewDeployment", False) or wanted is not definition
     for key in (*DEPLOYING, *PLAIN):
@@ -179,6 +190,21 @@ def update_service(context: Context, request: Json) -> Json:
     if changed:
         context.engine.deployments.begin(service, wanted)
     context.engine.scheduler.reconcile(service)
+    return {"service": render.service(service)}
+
+
+@operation("ecs", "DeleteService")
+def delete_service(context: Context, request: Json) -> Json:
+    """DRAINING at once, INACTIVE when its tasks have stopped; again while draining, the same."""
+    service = service_of(context.estate, request.get("cluster"), request["service"])
+    if service.status == "INACTIVE":
+        raise AwsError("ServiceNotFoundException", "Service not found.")
+    if service.desired and not request.get("force", False):
+        raise invalid("The service cannot be stopped while it is scaled above 0.")
+    if service.status == "ACTIVE":
+        remember(context, service)
+        service.status, service.desired = "DRAINING", 0
+        context.engine.scheduler.reconcile(service)
     return {"service": render.service(service)}
 
 

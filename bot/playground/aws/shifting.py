@@ -60,6 +60,8 @@ DEFAULT_MINUTES = 1440
 
 #: Told a listener rule and the share of each target group, in percent.
 Route = Callable[[str, Mapping[str, float]], None]
+#: Says why the traffic of a service cannot be shifted; ``None`` where it can.
+Problem = Callable[[Service], str | None]
 
 
 class Shifting:
@@ -74,6 +76,7 @@ class Shifting:
         self._journal = journal
         self.by_the_enum = False
         self.route: Route = lambda _rule, _shares: None
+        self.problem: Problem = lambda _service: None
 
     def governs(self, service: Service) -> bool:
         """Whether such a deployment of the service is under way."""
@@ -89,6 +92,10 @@ class Shifting:
             self._turn_back(service, passage)
         elif passage.stage is None:
             self._enter(service, passage, self._first_stage(service))
+            problem = self.problem(service)
+            if problem is not None:
+                self._deployments.fail_by_stage(service, problem)
+                return
         self._keep(service, passage)
         self._drop_gone(service, passage)
         if self._done(service, passage):
@@ -111,25 +118,6 @@ class Shifting:
         passage.due = math.inf  # nothing goes on until the rollback begins
         reason = _because(f"{hook.stage} lifecycle hook(s) failed.")
         self._timeline.after(wait, self._failing(service, passage, reason))
-
-    def route_all(self, service: Service) -> None:
-        """Let the listener rules have the weights that the newest deployment asks for."""
-        passage = service.primary.record.passage
-        if passage is None:
-            return
-        revisions = {each.arn: each for each in service.revisions}
-        for place, balancer in enumerate(service.settings.get("loadBalancers", [])):
-            advanced = balancer.get("advancedConfiguration", {})
-            for name, weights in (
-                ("productionListenerRule", passage.production),
-                ("testListenerRule", passage.test),
-            ):
-                by_group: dict[str, float] = {}
-                for arn, percent in weights.items():
-                    group = revisions[arn].target_groups[place]
-                    by_group[group] = by_group.get(group, 0.0) + percent
-                if name in advanced and any(by_group.values()):
-                    self.route(advanced[name], by_group)
 
     # From stage to stage
 
@@ -162,6 +150,7 @@ class Shifting:
             self._timeline.after(DAY, self._failing(service, passage, reason))
 
     def _shift(self, service: Service, passage: Passage, stage: Stage) -> None:
+        before = (dict(passage.production), dict(passage.test))
         if stage is Stage.RECONCILE_SERVICE:
             passage.give_green(0.0)
         elif stage is Stage.TEST_TRAFFIC_SHIFT and _has_test_rule(service):
@@ -171,9 +160,28 @@ class Shifting:
         elif stage is Stage.PRODUCTION_TRAFFIC_SHIFT:
             passage.give_green(passage.steps[passage.shifted])
             passage.shifted += 1
-        else:
+        # Rules that are as they should be are left alone, whoever else is at them.
+        if (passage.production, passage.test) != before:
+            self._route_all(service)
+
+    def _route_all(self, service: Service) -> None:
+        """Let the listener rules have the weights that the newest deployment asks for."""
+        passage = service.primary.record.passage
+        if passage is None:
             return
-        self.route_all(service)
+        revisions = {each.arn: each for each in service.revisions}
+        for place, balancer in enumerate(service.settings.get("loadBalancers", [])):
+            advanced = balancer.get("advancedConfiguration", {})
+            for name, weights in (
+                ("productionListenerRule", passage.production),
+                ("testListenerRule", passage.test),
+            ):
+                by_group: dict[str, float] = {}
+                for arn, percent in weights.items():
+                    group = revisions[arn].target_groups[place]
+                    by_group[group] = by_group.get(group, 0.0) + percent
+                if name in advanced and any(by_group.values()):
+                    self.route(advanced[name], by_group)
 
     def _least(self, record: ServiceDeployment, passage: Passage, stage: Stage) -> float:
         # How long the stage takes at least.
@@ -234,7 +242,7 @@ class Shifting:
 
     def _wake(self, service: Service, record: ServiceDeployment) -> None:
         if record is service.primary.record and self.governs(service):
-            self.reconcile(service)
+            self._deployments.changed(service)
 
     def _failing(self, service: Service, passage: Passage, reason: str) -> Callable[[], None]:
         turn = passage.turn

@@ -14,7 +14,9 @@ class ShiftingOptions(TypedDict, total=False):
     ``strategy`` (``ROLLING``), ``percent`` (of the canary, or of each linear step; as ECS has it),
     ``step_bake_minutes`` (after the canary or each linear step; as ECS has it), ``pauses`` (stages
     at which each deployment waits to be continued; none), ``pause_minutes`` and ``pause_action``
-    (what happens after which time; as ECS has it), ``test_listener`` (False).
+    (what happens after which time; as ECS has it), ``test_listener`` (False: whether the load
+    balancer has a rule for test traffic), ``advanced`` (``advancedConfiguration`` of load balancers
+    that are there).
     """
 
     strategy: str
@@ -24,6 +26,7 @@ class ShiftingOptions(TypedDict, total=False):
     pause_minutes: int
     pause_action: str
     test_listener: bool
+    advanced: Json
 
 
 PARTS = {
@@ -52,21 +55,3 @@ def shifting_configuration(options: ShiftingOptions) -> Json:
         }
         configuration["lifecycleHooks"] = [hook]
     return configuration
-
-
-def advanced_configuration(
-    name: str, account: str, region: str, options: ShiftingOptions
-) -> Json | None:
-    """What ``loadBalancers`` needs beside the first target group; ``None`` where it rolls."""
-    if options.get("strategy", "ROLLING") == "ROLLING":
-        return None
-    balancing = f"arn:aws:elasticloadbalancing:{region}:{account}"
-    rule = f"{balancing}:listener-rule/app/{name}/50dc6c495c0c9188/f2f7dc8efc522ab2"
-    advanced = {
-        "alternateTargetGroupArn": f"{balancing}:targetgroup/{name}-alternate/2453ed029918f21f",
-        "productionListenerRule": f"{rule}/9683b2d02a6cabee",
-        "roleArn": f"arn:aws:iam::{account}:role/ecs-load-balancing",
-    }
-    if options.get("test_listener", False):
-        advanced["testListenerRule"] = f"{rule}/ca4f7a8e2f1d9b30"
-    return advanced

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.playground.aws.blueprints import REGION
+from bot.playground.aws.blueprints import ACCOUNT, REGION, ServiceOptions
 from bot.playground.aws.records import Json
 from bot.playground.aws.stages import Hook
 
@@ -19,6 +19,31 @@ class Shifts:
 
     def __init__(self, world: World) -> None:
         self._world = world
+
+    def furnish(self, service: str, options: ServiceOptions) -> None:
+        """Give a service that is to be made two target groups and the rules for them.
+
+        The first has all traffic; both drain at once. What ``options`` names is there already.
+        """
+        region = options.get("region", REGION)
+        if "target_group" in options or not options.get("load_balanced", True):
+            return
+        balancers = self._world.balancers
+        balancer = balancers.create_load_balancer(service, region)
+        groups = [
+            balancers.create_target_group(name, region, deregistration_delay=0)
+            for name in (service, f"{service}-alternate")
+        ]
+        weights = dict(zip(groups, (1, 0), strict=True))
+        advanced: Json = {
+            "alternateTargetGroupArn": groups[1],
+            "productionListenerRule": balancers.create_rule(balancer, weights),
+            "roleArn": f"arn:aws:iam::{ACCOUNT}:role/ecs-load-balancing",
+        }
+        if options.get("test_listener", False):
+            rule = balancers.create_rule(balancer, weights, "test.example.com")
+            advanced["testListenerRule"] = rule
+        options["target_group"], options["advanced"] = groups[0], advanced
 
     def stage(self, cluster: str, service: str, region: str = REGION) -> str | None:
         """The lifecycle stage of the newest deployment; ``None`` for one that rolls."""

@@ -10,6 +10,7 @@ from typing import Any, Self, Unpack
 
 from bot.playground.aws import (
     ecr_api,
+    elb_api,
     protocol,
     service_deployments_api,
     services_api,
@@ -17,6 +18,7 @@ from bot.playground.aws import (
     task_definitions_api,
     tasks_api,
 )
+from bot.playground.aws.balancers import Balancers
 from bot.playground.aws.blueprints import (
     ACCOUNT,
     REGION,
@@ -31,6 +33,7 @@ from bot.playground.aws.errors import AwsError
 from bot.playground.aws.events import Journal
 from bot.playground.aws.faults import Faults
 from bot.playground.aws.lookup import service_of
+from bot.playground.aws.networking import problem, route
 from bot.playground.aws.operations import OPERATIONS, Context, Engine, Identity
 from bot.playground.aws.records import (
     Behaviour,
@@ -45,12 +48,14 @@ from bot.playground.aws.records import (
 from bot.playground.aws.rollout import Scheduler
 from bot.playground.aws.server import Server
 from bot.playground.aws.shifting_verbs import Shifts
+from bot.playground.aws.targets import delay_of
 from bot.playground.aws.tasks import Pulled, TaskLife, Timings
 from bot.playground.timeline import Clock, Timeline
 
 # Importing an API module enters its operations in the table.
 APIS = (
     ecr_api,
+    elb_api,
     service_deployments_api,
     services_api,
     sts_api,
@@ -65,6 +70,7 @@ class World:
     ``speed`` is how many virtual seconds pass in a real one; 0 stands still until ``advance``.
     ``wall`` tells the time that is shown (``createdAt`` and the like); give the caller's own clock.
     With ``strict`` every answer is held against botocore's model, which costs time.
+    ``balancers`` furnishes load balancers and target groups.
     """
 
     def __init__(
@@ -85,13 +91,18 @@ class World:
         journal = Journal(self._timeline, self._minter)
         self._tasks = TaskLife(self._timeline, self._minter, journal)
         self._tasks.pull = self.pulled
+        self._tasks.drain = lambda service, task: delay_of(self.estate_of(service.arn), task)
         deployments = Deployments(self._timeline, self._minter, journal, self._tasks)
         scheduler = Scheduler(self._timeline, self._tasks, deployments, journal)
+        shifting = scheduler.shifting
+        shifting.problem = lambda service: problem(self.estate_of(service.arn), service)
+        shifting.route = lambda rule, shares: route(self.estate_of(rule), rule, shares)
         self.engine = Engine(deployments, scheduler, self._tasks)
         self._estates: dict[tuple[str, str], Estate] = {}
         self._identities: dict[str, Identity] = {}
         self._calls: deque[Call] = deque(maxlen=CALLS_KEPT)
         self._server: Server | None = None
+        self.balancers = Balancers(self, self._minter)
 
     # Serving
 
@@ -170,6 +181,11 @@ class World:
         """Everything of that account and region, made empty when first asked for."""
         return self._estates.setdefault((account, region), Estate(account, region))
 
+    def estate_of(self, arn: str) -> Estate:
+        """The account and region that an ARN names."""
+        _, _, _, region, account, *_ = arn.split(":")
+        return self.estate(account, region)
+
     # Doing things to it
 
     def advance(self, seconds: float) -> None:
@@ -232,6 +248,10 @@ class World:
             self.ask("CreateCluster", {"clusterName": cluster}, region)
             definition = definition_of(service, home.uri, options)
             made = self.ask("RegisterTaskDefinition", definition, region)["taskDefinition"]
+            if options.get("strategy", "ROLLING") != "ROLLING":
+                self.shifts.furnish(service, options)
+            if options.get("load_balanced", False) and "target_group" not in options:
+                options["target_group"] = self.balancers.single(service, region)
             wanted = service_request(cluster, service, made["taskDefinitionArn"], options)
             self.ask("CreateService", wanted, region)
             found = service_of(estate, cluster, service)
