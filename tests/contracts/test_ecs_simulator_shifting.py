@@ -112,6 +112,30 @@ class Backend:
         assert "listener-rule/app/backend" in balancer["productionListenerRule"]
         return balancer["targetGroupArn"].split("/")[1]
 
+    def groups(self) -> list[str]:
+        """The target group of the service and its alternate."""
+        balancer = self.shown()["loadBalancers"][0]
+        advanced = balancer["advancedConfiguration"]
+        return [balancer["targetGroupArn"], advanced["alternateTargetGroupArn"]]
+
+    def rule_arn(self, kind: str = "productionListenerRule") -> str:
+        return str(self.shown()["loadBalancers"][0]["advancedConfiguration"][kind])
+
+    def rule(self, kind: str = "productionListenerRule") -> dict[str, int]:
+        """What the load balancer does: weights by the target group's name."""
+        (rule,) = self.aws.elb.describe_rules(RuleArns=[self.rule_arn(kind)])["Rules"]
+        groups = rule["Actions"][0]["ForwardConfig"]["TargetGroups"]
+        return {each["TargetGroupArn"].split("/")[1]: each["Weight"] for each in groups}
+
+    def targets(self) -> dict[str, int]:
+        """How many healthy targets each group has, by its name."""
+        counts = {}
+        for arn in self.groups():
+            found = self.aws.elb.describe_target_health(TargetGroupArn=arn)
+            states = [each["TargetHealth"]["State"] for each in found["TargetHealthDescriptions"]]
+            counts[arn.split("/")[1]] = states.count("healthy")
+        return counts
+
     def waiting(self) -> list[Any]:
         details = self.record()["lifecycleHookDetails"]
         return [each for each in details if each["status"] == "AWAITING_ACTION"]
@@ -381,6 +405,101 @@ class TestTargetGroups:
         assert backend.group(target) == "backend-alternate"
 
 
+class TestListenerRules:
+    def test_the_weights_shown_are_those_of_the_production_rule(
+        self, world: World, aws: Clients
+    ) -> None:
+        backend = Backend(world, aws, **{**CANARY, "percent": 2.5, "bake_minutes": 1})
+        assert backend.rule() == {"backend": 1, "backend-alternate": 0}
+        backend.deploy()
+        backend.reach("POST_TEST_TRAFFIC_SHIFT")
+        assert backend.rule() == {"backend": 1, "backend-alternate": 0}
+        backend.reach("PRODUCTION_TRAFFIC_SHIFT", 1)
+        assert (backend.weights(), backend.rule()) == (
+            (2.5, 97.5),
+            {"backend": 975, "backend-alternate": 25},
+        )
+        backend.reach("BAKE_TIME")
+        assert backend.rule() == {"backend": 0, "backend-alternate": 100}
+        backend.settle()
+        backend.deploy("v3")
+        backend.settle()
+        assert backend.rule() == {"backend": 100, "backend-alternate": 0}
+
+    def test_green_stands_in_the_alternate_group_until_it_is_taken_back(
+        self, world: World, aws: Clients
+    ) -> None:
+        backend = Backend(world, aws, **CANARY, pauses=[BEFORE_EACH_SHIFT], test_listener=True)
+        backend.deploy()
+        backend.answer(backend.pause())
+        backend.pause()
+        assert backend.targets() == {"backend": 2, "backend-alternate": 2}
+        assert backend.rule("testListenerRule") == {"backend": 0, "backend-alternate": 100}
+
+        world.shifts.answer("prod", "backend", "ROLLBACK")
+        world.advance(1)
+        assert backend.rule() == {"backend": 100, "backend-alternate": 0}
+        backend.settle()
+        assert backend.targets() == {"backend": 2, "backend-alternate": 0}
+
+    def test_visitors_come_to_the_canary_as_its_weight_says(
+        self, world: World, aws: Clients
+    ) -> None:
+        backend = Backend(world, aws, **CANARY, pauses=[BEFORE_EACH_SHIFT])
+        world.traffic.set(backend.rule_arn(), 100)
+        backend.deploy()
+        backend.answer(backend.pause())
+        backend.pause()
+        world.advance(300)
+
+        stable, canary = (
+            sum(each.requests for each in world.traffic.recent(arn, 300))
+            for arn in backend.groups()
+        )
+        assert stable + canary == pytest.approx(30000, rel=0.05)
+        assert canary / (stable + canary) == pytest.approx(0.1, rel=0.1)
+
+    def test_a_rule_that_serves_from_two_groups_is_not_shifted(
+        self, world: World, aws: Clients
+    ) -> None:
+        backend = Backend(world, aws, **CANARY)
+        world.balancers.set_weights(backend.rule_arn(), dict.fromkeys(backend.groups(), 50))
+        backend.deploy()
+        backend.settle()
+        record = backend.record()
+        assert record["status"] == "ROLLBACK_SUCCESSFUL"
+        assert record["statusReason"] == (
+            "Service deployment rolled back because of invalid networking configuration. "
+            f"productionListenerRule {backend.rule_arn()} should have exactly one target group "
+            "serving traffic but found 2 target groups which are serving traffic"
+        )
+        assert backend.rule() == {"backend": 50, "backend-alternate": 50}
+
+    def test_a_rule_that_serves_from_a_strange_group_is_not_shifted(
+        self, world: World, aws: Clients
+    ) -> None:
+        backend = Backend(world, aws, **CANARY)
+        strange = world.balancers.create_target_group("strange")
+        weights = {**dict.fromkeys(backend.groups(), 0), strange: 1}
+        world.balancers.set_weights(backend.rule_arn(), weights)
+        backend.deploy()
+        world.advance(2)
+        reason = backend.record()["statusReason"]
+        assert f"is forwarding traffic to unexpected target group {strange}." in reason
+
+    def test_a_group_that_no_rule_knows_any_more(self, world: World, aws: Clients) -> None:
+        backend = Backend(world, aws, **CANARY)
+        first, alternate = backend.groups()
+        world.balancers.set_weights(backend.rule_arn(), {first: 1})
+        world.update_out_of_band("prod", "backend", forceNewDeployment=True)
+        world.advance(2)
+        assert backend.record()["statusReason"] == (
+            "Service deployment rolled back because of invalid networking configuration: Target "
+            f"group {alternate} is not associated with either productionListenerRule or "
+            "testListenerRule."
+        )
+
+
 class TestPauses:
     def test_it_waits_at_each_stage_that_has_a_hook(self, world: World, aws: Clients) -> None:
         backend = Backend(world, aws, **BLUE_GREEN, pauses=EVERY_PAUSE)
@@ -415,6 +534,17 @@ class TestPauses:
         assert record["lifecycleStage"] == BEFORE_EACH_SHIFT
         primary = backend.shown()["deployments"][0]
         assert (primary["status"], primary["rolloutState"]) == ("PRIMARY", "IN_PROGRESS")
+
+    def test_the_time_a_pause_ends_is_told_by_the_clock_on_the_wall(self) -> None:
+        with running_world(speed=20) as world, clients_of(world) as aws:
+            for tag in ("v1", "v2"):
+                world.push("backend", tag)
+            backend = Backend(world, aws, **CANARY, pauses=["PRE_SCALE_UP"], pause_minutes=30)
+            backend.deploy()
+            backend.pause()
+            record = backend.record()
+            waits = record["lifecycleHookDetails"][0]["expiresAt"] - record["updatedAt"]
+            assert waits.total_seconds() == pytest.approx(30 * 60 / 20, abs=2)
 
     def test_nothing_goes_on_until_it_is_answered(self, world: World, aws: Clients) -> None:
         backend = Backend(world, aws, **CANARY, pauses=[BEFORE_EACH_SHIFT])

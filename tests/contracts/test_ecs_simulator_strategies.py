@@ -174,6 +174,31 @@ def test_what_the_load_balancer_must_have(
     assert said in message
 
 
+def test_the_alternate_group_must_be_there(aws: Clients) -> None:
+    balancer = shown(aws)["loadBalancers"][0]
+    arn = balancer["targetGroupArn"] + "0"
+    advanced = {**balancer["advancedConfiguration"], "alternateTargetGroupArn": arn}
+    code, message = update(aws, loadBalancers=[{**balancer, "advancedConfiguration": advanced}])
+    assert (code, message) == (
+        "InvalidParameterException",
+        f"The target group with targetGroupArn {arn} does not exist.",
+    )
+
+
+def test_a_group_that_the_production_rule_does_not_know_needs_a_test_rule(
+    world: World, aws: Clients
+) -> None:
+    balancer = shown(aws)["loadBalancers"][0]
+    rule = balancer["advancedConfiguration"]["productionListenerRule"]
+    world.balancers.set_weights(rule, {balancer["targetGroupArn"]: 1})
+    code, message = update(aws, loadBalancers=[balancer])
+    assert code == "InvalidParameterException"
+    assert message == (
+        "For Application LoadBalancer, testListenerRule is required when productionListenerRule "
+        "is not associated with both targetGroup and alternateTargetGroup"
+    )
+
+
 def test_load_balancers_are_all_of_one_kind_and_each_is_named_once(aws: Clients) -> None:
     first = shown(aws)["loadBalancers"][0]
     plain = {k: each for k, each in first.items() if k != "advancedConfiguration"}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Unpack, cast
 
 from bot.playground.aws.balancing import (
     ATTRIBUTES,
@@ -13,7 +14,7 @@ from bot.playground.aws.balancing import (
     Rule,
     TargetGroup,
 )
-from bot.playground.aws.blueprints import ACCOUNT, PORT, REGION
+from bot.playground.aws.blueprints import ACCOUNT, PORT, REGION, ServiceOptions
 from bot.playground.aws.elb_checks import checked_actions
 from bot.playground.aws.records import Estate, Json, Minter
 from bot.playground.aws.targets import Target, registered
@@ -26,6 +27,33 @@ NOT_FOUND: Json = {
     "FixedResponseConfig": {"StatusCode": "404", "ContentType": "text/plain"},
 }
 HTTP = 80
+SERVICE_OPTIONS = frozenset(ServiceOptions.__annotations__)
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What stands before a service, by ARN. At first the rule sends all to ``stable``."""
+
+    load_balancer: str
+    listener: str
+    rule: str
+    stable: str
+    canary: str
+
+
+class FrontOptions(ServiceOptions, total=False):
+    """How ``Balancers.create_service`` makes a service; besides those of ``ServiceOptions``:
+
+    ``per_second`` (20: requests), ``wobble`` (0), ``history`` (60: minutes of traffic that are in
+    CloudWatch already), ``deregistration_delay`` (seconds, 30), ``weights`` ((100, 0): those of the
+    stable group and of the empty one for a canary).
+    """
+
+    per_second: float
+    wobble: float
+    history: int
+    deregistration_delay: int
+    weights: tuple[int, int]
 
 
 class Balancers:
@@ -126,6 +154,29 @@ class Balancers:
             self._world.advance(0.0)
             now, timings = self._world.clock.now(), self._world.engine.tasks.timings
             return registered(self._world.estate_of(group), now, timings)[group]
+
+    def create_service(self, cluster: str, service: str, **options: Unpack[FrontOptions]) -> Front:
+        """Make a service that has been serving visitors for long, behind a rule with two groups.
+
+        The load balancer is ``<service>``, the target groups ``<service>-stable`` and ``-canary``.
+        """
+        region, delay = options.get("region", REGION), options.get("deregistration_delay", 30)
+        with self._world.lock:
+            stable, canary = (
+                self.create_target_group(f"{service}-{kind}", region, deregistration_delay=delay)
+                for kind in ("stable", "canary")
+            )
+            arn = self.create_load_balancer(service, region)
+            first, second = options.get("weights", (100, 0))
+            rule = self.create_rule(arn, {stable: first, canary: second}, f"{service}.example.com")
+            plain = {key: each for key, each in options.items() if key in SERVICE_OPTIONS}
+            self._world.create_service(
+                cluster, service, **cast("ServiceOptions", {**plain, "target_group": stable})
+            )
+            traffic = self._world.traffic
+            traffic.set(rule, options.get("per_second", 20.0), options.get("wobble", 0.0))
+            traffic.backfill(rule, options.get("history", 60))
+            return Front(arn, self.listener(arn), rule, stable, canary)
 
     def single(self, service: str, region: str = REGION) -> str:
         """A target group that is all of a load balancer's traffic, and drains at once."""

@@ -5,13 +5,20 @@ Source of the wording: ECS's Developer Guide, "Troubleshooting Amazon ECS blue/g
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bot.playground.aws.balancers import forward
 from bot.playground.aws.errors import AwsError, invalid
 from bot.playground.aws.records import Estate, Json, Service
+from bot.playground.aws.shifting import Shifting
 
 UNSOUND = "Service deployment rolled back because of invalid networking configuration"
+
+
+def connect(shifting: Shifting, estate_of: Callable[[str], Estate]) -> None:
+    """Let deployments that shift traffic see and set the rules of each account and region."""
+    shifting.problem = lambda service: problem(estate_of(service.arn), service)
+    shifting.route = lambda rule, shares: route(estate_of(rule), rule, shares)
 
 
 def check_rules(estate: Estate, balancers: list[Json]) -> None:

@@ -21,12 +21,13 @@ class Shifts:
         self._world = world
 
     def furnish(self, service: str, options: ServiceOptions) -> None:
-        """Give a service that is to be made two target groups and the rules for them.
+        """Give a service that is to shift traffic two target groups and the rules for them.
 
         The first has all traffic; both drain at once. What ``options`` names is there already.
         """
         region = options.get("region", REGION)
-        if "target_group" in options or not options.get("load_balanced", True):
+        rolls = options.get("strategy", "ROLLING") == "ROLLING"
+        if rolls or "target_group" in options or not options.get("load_balanced", True):
             return
         balancers = self._world.balancers
         balancer = balancers.create_load_balancer(service, region)

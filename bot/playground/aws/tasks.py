@@ -19,6 +19,7 @@ from bot.playground.aws.records import (
 )
 from bot.playground.timeline import Timeline
 
+LONG = 3600.0  # virtual seconds that a task has been running that "has been running for long"
 STOPPED_KEPT = 3600.0  # ECS shows stopped tasks for at least an hour.
 
 
@@ -100,7 +101,7 @@ class TaskLife:
         task.last_status, task.ready, task.was_ready = "RUNNING", True, True
         task.health = "HEALTHY" if health_checked(task) else "UNKNOWN"
         task.dates = {"startedAt": self._timeline.stamp()}
-        task.running_at = self._timeline.now
+        task.running_at = self._timeline.now - LONG
         return task
 
     def stop(self, service: Service, task: Task, reason: str, code: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Self, Unpack
 
 from bot.playground.aws import (
+    cloudwatch_api,
     ecr_api,
     elb_api,
     protocol,
@@ -18,6 +19,7 @@ from bot.playground.aws import (
     task_definitions_api,
     tasks_api,
 )
+from bot.playground.aws.arrivals import Surroundings
 from bot.playground.aws.balancers import Balancers
 from bot.playground.aws.blueprints import (
     ACCOUNT,
@@ -33,7 +35,8 @@ from bot.playground.aws.errors import AwsError
 from bot.playground.aws.events import Journal
 from bot.playground.aws.faults import Faults
 from bot.playground.aws.lookup import service_of
-from bot.playground.aws.networking import problem, route
+from bot.playground.aws.metrics import Metrics
+from bot.playground.aws.networking import connect
 from bot.playground.aws.operations import OPERATIONS, Context, Engine, Identity
 from bot.playground.aws.records import (
     Behaviour,
@@ -50,10 +53,12 @@ from bot.playground.aws.server import Server
 from bot.playground.aws.shifting_verbs import Shifts
 from bot.playground.aws.targets import delay_of
 from bot.playground.aws.tasks import Pulled, TaskLife, Timings
+from bot.playground.aws.traffic import Traffic
 from bot.playground.timeline import Clock, Timeline
 
 # Importing an API module enters its operations in the table.
 APIS = (
+    cloudwatch_api,
     ecr_api,
     elb_api,
     service_deployments_api,
@@ -70,7 +75,8 @@ class World:
     ``speed`` is how many virtual seconds pass in a real one; 0 stands still until ``advance``.
     ``wall`` tells the time that is shown (``createdAt`` and the like); give the caller's own clock.
     With ``strict`` every answer is held against botocore's model, which costs time.
-    ``balancers`` furnishes load balancers and target groups.
+    ``balancers`` furnishes load balancers and target groups, ``traffic`` has the levers of what
+    arrives there and how it is answered, ``metrics`` those of CloudWatch.
     """
 
     def __init__(
@@ -94,11 +100,19 @@ class World:
         self._tasks.drain = lambda service, task: delay_of(self.estate_of(service.arn), task)
         deployments = Deployments(self._timeline, self._minter, journal, self._tasks)
         scheduler = Scheduler(self._timeline, self._tasks, deployments, journal)
-        shifting = scheduler.shifting
-        shifting.problem = lambda service: problem(self.estate_of(service.arn), service)
-        shifting.route = lambda rule, shares: route(self.estate_of(rule), rule, shares)
-        self.engine = Engine(deployments, scheduler, self._tasks)
+        connect(scheduler.shifting, self.estate_of)
         self._estates: dict[tuple[str, str], Estate] = {}
+        self._epoch: float | None = None
+        around = Surroundings(
+            timeline=self._timeline,
+            tasks=self._tasks,
+            moment=self._moment,
+            estates=self._estates.values,
+            estate_of=self.estate_of,
+        )
+        self.traffic = Traffic(self, around, seed)
+        self.metrics = Metrics(self.traffic.flow, self._moment, seed)
+        self.engine = Engine(deployments, scheduler, self._tasks, self.metrics)
         self._identities: dict[str, Identity] = {}
         self._calls: deque[Call] = deque(maxlen=CALLS_KEPT)
         self._server: Server | None = None
@@ -186,6 +200,15 @@ class World:
         _, _, _, region, account, *_ = arn.split(":")
         return self.estate(account, region)
 
+    def moment(self) -> float:
+        """Now as CloudWatch tells it: seconds since 1970 on a clock that runs with virtual time.
+
+        At speed 1, or with a wall that goes with virtual time, it is what the wall shows.
+        """
+        with self.lock:
+            self._catch_up()
+            return self._moment()
+
     # Doing things to it
 
     def advance(self, seconds: float) -> None:
@@ -248,8 +271,7 @@ class World:
             self.ask("CreateCluster", {"clusterName": cluster}, region)
             definition = definition_of(service, home.uri, options)
             made = self.ask("RegisterTaskDefinition", definition, region)["taskDefinition"]
-            if options.get("strategy", "ROLLING") != "ROLLING":
-                self.shifts.furnish(service, options)
+            self.shifts.furnish(service, options)
             if options.get("load_balanced", False) and "target_group" not in options:
                 options["target_group"] = self.balancers.single(service, region)
             wanted = service_request(cluster, service, made["taskDefinitionArn"], options)
@@ -293,6 +315,7 @@ class World:
         """Let a CloudWatch alarm go off, for every deployment that watches it."""
         with self.lock:
             self._catch_up()
+            self.metrics.set_alarm(name, "ALARM")
             for service in self.services():
                 self.engine.deployments.on_alarm(service, name)
 
@@ -334,6 +357,12 @@ class World:
             mint=self._minter.hexadecimal,
             stamp=self._timeline.stamp(),
         )
+
+    def _moment(self) -> float:
+        # Not at birth: a wall may be made of the world's own clock.
+        if self._epoch is None:
+            self._epoch = self.clock.wall() - self.clock.now()
+        return self._epoch + self._timeline.now
 
     def _catch_up(self) -> None:
         self._timeline.catch_up()
