@@ -106,8 +106,12 @@ def test_e7_synced_and_healthy_for_the_old_revision_is_no_success(deck: Fleet) -
     deployment = told(deck, service)
     app = kube.argocd.application(f"{service}-staging")["status"]
     assert (app["sync"]["status"], app["health"]["status"]) == ("Synced", "Healthy")
-    deck.until(lambda: "has not seen commit" in deck.get(deployment).explanation, "the text")
-    assert deck.get(deployment).status is Status.RUNNING
+    deck.until(
+        lambda: deck.get(deployment).settled or deck.get(deployment).explanation,
+        "what it waits for",
+    )
+    seen = deck.get(deployment)
+    assert (seen.status, "has not seen commit" in seen.explanation) == (Status.RUNNING, True), seen
     kube.faults.clear()
 
     deck.finish(deployment)
