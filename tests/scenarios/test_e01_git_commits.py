@@ -14,6 +14,7 @@ import pytest
 
 from bot.model.deployment import Status
 from bot.playground.git import Entry
+from bot.playground.git.faults import Service
 from tests.fakes.argo_shore import REPOSITORY, ArgoShore, argo_shore
 from tests.fakes.fleet import Fleet, fleet
 from tests.fakes.squadron import WHOLE, squadron, true_end, whole
@@ -164,7 +165,10 @@ def test_e2_a_push_that_is_under_way_is_not_left_behind(deck: Fleet) -> None:
     assert len(ours(deck, deployment)) == 1
 
 
-def test_e9_a_race_with_somebody_who_changes_the_same_file(deck: Fleet) -> None:
+@pytest.mark.parametrize("moment", ["list_push", "push"])
+def test_e9_a_race_with_somebody_who_changes_the_same_file(deck: Fleet, moment: Service) -> None:
+    """Before our git is shown where the branch is, when only not to force keeps theirs; or after,
+    when the server sees that the branch has moved."""
     service = deck.service()
     path = f"{service}/staging/kustomization.yaml"
     git = shore(deck).git
@@ -173,7 +177,7 @@ def test_e9_a_race_with_somebody_who_changes_the_same_file(deck: Fleet) -> None:
         text = git.read(REPOSITORY, path)
         git.commit(REPOSITORY, HUMAN, {path: f"{text}# reviewed by Olga\n"}, "Review")
 
-    git.faults.race(human)
+    git.faults.when(moment, human)
     deck.asks("alice", f"{service} staging v2")
 
     ended = true_end(deck, f"{service}-staging-1")
@@ -229,7 +233,8 @@ def test_e9_two_bots_and_a_human_push_to_one_repository(tmp_path: Path, postgres
             git.commit(REPOSITORY, HUMAN, {"notes.md": f"{said}\n"}, f"Note {said}")
 
         before = git.head(REPOSITORY)
-        git.faults.race(human, 4)
+        git.faults.when("list_push", human, 2)  # before our git is shown where the branch is
+        git.faults.race(human, 2)  # and after
         for number, service in enumerate(services):
             squad.face(list(squad.ships.values())[number % 2])
             deck.asks("alice", f"{service} staging v2")

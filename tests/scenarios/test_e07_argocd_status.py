@@ -43,11 +43,12 @@ def waits_for(deck: Fleet, deployment: str, words: str) -> None:
 
     def said() -> bool:
         shore(deck).kube.advance(0.5)
-        return words in deck.get(deployment).explanation
+        found = deck.get(deployment)
+        return found.settled or words in found.explanation
 
     deck.until(said, f"{words!r}")
+    assert deck.get(deployment).status is Status.RUNNING, deck.get(deployment)
     deck.until_card(deployment, words)
-    assert deck.get(deployment).status is Status.RUNNING
 
 
 def test_e5_a_release_whose_image_is_gone_is_not_gone_back_to(deck: Fleet) -> None:
