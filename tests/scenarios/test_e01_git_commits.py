@@ -233,8 +233,7 @@ def test_e9_two_bots_and_a_human_push_to_one_repository(tmp_path: Path, postgres
             git.commit(REPOSITORY, HUMAN, {"notes.md": f"{said}\n"}, f"Note {said}")
 
         before = git.head(REPOSITORY)
-        git.faults.when("list_push", human, 2)  # before our git is shown where the branch is
-        git.faults.race(human, 2)  # and after
+        git.faults.when("list_push", human, 4)
         for number, service in enumerate(services):
             squad.face(list(squad.ships.values())[number % 2])
             deck.asks("alice", f"{service} staging v2")
