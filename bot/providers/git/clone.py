@@ -98,8 +98,15 @@ class Clone:
                 return False
         return self.has(commit)
 
+    def deepen_by(self, commits: int) -> None:
+        """Fetch so many commits before those where history ends. Raises ``Broken``, or as fetch."""
+        refspec = f"+refs/heads/{self.branch}:{self._tip}"
+        with self._locked():
+            if self.shallow:
+                self._remotely((*_FETCH, f"--deepen={commits}", "origin", refspec), _FIRST)
+
     def deepen(self, since: datetime | None = None) -> None:
-        """Fetch history back to a moment, or all of it. Raises as ``fetch``."""
+        """Fetch history back to a moment, or all of it. Raises ``Broken``, or as ``fetch``."""
         refspec = f"+refs/heads/{self.branch}:{self._tip}"
         with self._locked():
             if not self.shallow:
@@ -109,8 +116,7 @@ class Clone:
                     moment = f"--shallow-since={int(since.timestamp())}"
                     self._remotely((*_FETCH, moment, "origin", refspec), _FIRST)
                     return
-            with suppress(Broken):
-                self._remotely((*_FETCH, "--unshallow", "origin", refspec), _FIRST)
+            self._remotely((*_FETCH, "--unshallow", "origin", refspec), _FIRST)
 
     @property
     def shallow(self) -> bool:
