@@ -110,6 +110,16 @@ def of_a_wrong_clock(place: GitPlace) -> None:
     git(folder, "update-ref", "refs/heads/main", made)
 
 
+def test_a_number_that_was_given_out_before_is_another_deployment(place: GitPlace) -> None:
+    """With a new database, deployments are counted from 1 again."""
+    first = place.bot().send(place.target, order(1), TAGGED)
+    image = Image("r", OTHER, "v1.4.9")
+    second = place.bot().send(place.target, order(1, base=TAGGED, image=image), EARLIER)
+    assert second != first
+    assert place.host.read(NAME, FILE) == TEXT.replace("v1.4.0", EARLIER)
+    assert place.bot().send(place.target, order(1, base=TAGGED, image=image), EARLIER) != first
+
+
 def test_a_mention_of_a_deployment_is_not_taken_for_its_commit(place: GitPlace) -> None:
     text = "Look at this.\n\nDeployment-Id: d-0001 looked odd,\nbut see below.\n\nReviewed-By: x\n"
     place.host.commit(NAME, "Dana", {"other": "x\n"}, text)
