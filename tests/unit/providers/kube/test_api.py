@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Timer
@@ -187,6 +189,53 @@ def test_without_a_cluster_it_is_said_what_to_set(tmp_path: Path, context: str |
     with pytest.raises(Misconfigured) as missing:
         clusters.at(context)
     assert "KUBECONFIG" in missing.value.hint
+
+
+def with_program(world: KubeWorld, folder: Path, script: str) -> str:
+    """A kubeconfig whose credentials come from a program, as those of EKS and GKE do."""
+    config = world.write_kubeconfig(folder / "config")
+    told = json.loads(config.read_text())
+    token = {each["name"]: each["user"]["token"] for each in told["users"]}["staging"]
+    api = "client.authentication.k8s.io/v1"
+    answer = {"apiVersion": api, "kind": "ExecCredential", "status": {"token": token}}
+    program = folder / "get-token"
+    program.write_text(f"#!/bin/sh\n{script}\necho '{json.dumps(answer)}'\n")
+    program.chmod(0o755)
+    given = {"apiVersion": api, "command": str(program), "interactiveMode": "Never"}
+    told["users"] = [{"name": "staging", "user": {"exec": given}}]
+    config.write_text(json.dumps(told))
+    return str(config)
+
+
+def test_a_program_that_gives_no_credentials_is_asked_again(
+    world: KubeWorld, tmp_path: Path
+) -> None:
+    """The client goes on without any, and would for as long as the bot runs."""
+    fails = tmp_path / "fails"
+    fails.touch()
+    script = f"[ -e {fails} ] && echo s3cr3t >&2 && exit 1"
+    clusters = KubeconfigClusters(with_program(world, tmp_path, script))
+    with pytest.raises(Unreachable, match="get-token gave no credentials") as nothing:
+        clusters.at("staging")
+    assert "s3cr3t" not in nothing.value.message + nothing.value.hint
+    fails.unlink()
+    assert clusters.at("staging").list(APPLICATIONS, "argocd").items == ()
+    clusters.close()
+
+
+def test_a_program_that_hangs_is_not_waited_for_for_ever(world: KubeWorld, tmp_path: Path) -> None:
+    hangs, begun = tmp_path / "hangs", tmp_path / "begun"
+    os.mkfifo(hangs)
+    script = f"echo x >> {begun}; read line < {hangs}"
+    clusters = KubeconfigClusters(with_program(world, tmp_path, script), patience=0.5)
+    for _ in range(2):
+        with pytest.raises(Unreachable, match="did not come within"):
+            clusters.at("staging")
+    hangs.write_text("go on\n")
+    assert begun.read_text() == "x\n"  # no second one was started beside it
+    with pytest.raises(Misconfigured):
+        clusters.at("elsewhere")
+    clusters.close()
 
 
 def test_a_broken_kubeconfig_is_quoted_nowhere(tmp_path: Path) -> None:
