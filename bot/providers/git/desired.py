@@ -91,7 +91,7 @@ class GitManifests(DesiredState):
     @override
     def sent(self, manifests: Manifests, order: Order, since: datetime) -> str | None:
         if manifests.delivery == "pull_request":
-            return self._pull_requests(manifests).sent(order)
+            return self._pull_requests(manifests).sent(order, since)
         repository = self._repositories.of(manifests)
         tip = repository.fetch()
         return repository.steadily(lambda: _sent(repository, order, tip, since))
