@@ -237,4 +237,7 @@ def _descends(repository: Repository, other: str, ours: str) -> bool:
     if history.descends(ours, other) or not repository.clone.shallow:
         return False
     repository.clone.deepen(history.time_of(ours))
+    if history.descends(other, ours) or not repository.clone.shallow:
+        return history.descends(other, ours)
+    repository.clone.deepen_by(_MORE)  # past one whose clock was wrong
     return history.descends(other, ours)

@@ -11,6 +11,7 @@ import pytest
 from bot.model.deployment import Image, Person
 from bot.model.errors import Misconfigured, Terminal, Transient, Unknown
 from bot.playground.git.program import git
+from bot.providers.argocd.desired import Relation
 from bot.providers.git import GitManifests
 from tests.fakes.git_place import FILE, NAME, TEXT, GitPlace, git_place, order
 from tests.fakes.manifests import DIGEST, IMAGE, OTHER, TAGGED, kustomize
@@ -99,6 +100,10 @@ def test_a_commit_below_one_of_a_wrong_clock_is_found(place: GitPlace, commits: 
     assert fresh.sent(place.target, order(), since) == ours_
     assert bot.send(place.target, order(), TAGGED) == ours_
     assert ours(place) == ["d-0001"]
+    tip = place.host.commit(NAME, "Dana", {"n": "1\n"}, "Of today.")
+    newest = place.bot("newest")
+    newest.head(place.target)
+    assert newest.relation(place.target, ours_, tip, TAGGED) is Relation.CARRIES
 
 
 def of_a_wrong_clock(place: GitPlace) -> None:
