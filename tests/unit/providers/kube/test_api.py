@@ -24,7 +24,7 @@ from bot.model.errors import (
 from bot.playground.kube import KubeWorld
 from bot.providers.kube.cluster import APPLICATIONS, DEPLOYMENTS, Cluster, Resource, Select
 from bot.providers.kube.clusters import KubeconfigClusters
-from bot.providers.kube.faults import Conflict, Gone, NotThere
+from bot.providers.kube.faults import Answer, Call, Conflict, Gone, NotThere, refused
 
 WEB = ("argocd", "web")
 
@@ -140,6 +140,24 @@ def test_what_is_not_there_is_told_from_what_is_not_known_at_all(cluster: Cluste
     unknown = Resource("example.com", "v1", "widgets", "Widget")
     with pytest.raises(Misconfigured, match=r"does not know widgets\.example\.com at all"):
         cluster.list(unknown, "argocd")
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "hint"),
+    [
+        ('admission webhook "kyverno" denied the request: not signed', "not signed", "no matter"),
+        ('pods "web" is forbidden: exceeded quota: q', "exceeded quota", "no matter"),
+        ('x is forbidden: User "q" cannot patch resource "deployments"', "not let us", "in a Role"),
+        ("", "not let us", "in a Role"),
+    ],
+)
+def test_a_policy_of_the_cluster_is_told_from_a_missing_role(
+    said: str, text: str, hint: str
+) -> None:
+    fault = refused(Answer(403, {"message": said}), Call("c", "patch", DEPLOYMENTS, "shop", "web"))
+    assert isinstance(fault, AccessDenied)
+    assert text in fault.message
+    assert hint in fault.hint
 
 
 def test_what_the_server_finds_wrong_is_quoted(world: KubeWorld, cluster: Cluster) -> None:
