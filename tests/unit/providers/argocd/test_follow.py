@@ -9,13 +9,16 @@ import pytest
 from bot.model.errors import (
     AccessDenied,
     Misconfigured,
+    QuarterdeckError,
+    Terminal,
     Throttled,
-    Transient,
+    Unknown,
     Unreachable,
 )
 from bot.model.rollout import End, Watched
 from bot.providers.argocd.sparing import Sparing
 from bot.providers.kube.cluster import APPLICATIONS, DEPLOYMENTS, PODS, PROJECTS
+from bot.providers.kube.faults import Conflict
 from tests.fakes.argo_stage import VALUE, ArgoStage, argo_stage
 from tests.fakes.argo_views import OLD_VALUE, T0, operation, stamp
 from tests.fakes.cluster import FakeCluster
@@ -315,14 +318,36 @@ def test_where_we_may_start_no_sync_somebody_is_asked_to(by_hand: ArgoStage) -> 
     watched = seen_by_hand(by_hand)
     by_hand.cluster.break_next("patch", AccessDenied("may not patch", hint="Allow it."))
     by_hand.look(watched)
-    assert "somebody has to. Allow it." in by_hand.look(watched).explanation
+    assert "somebody has to. may not patch Allow it." in by_hand.look(watched).explanation
+
+
+@pytest.mark.parametrize(
+    ("fault", "again"),
+    [
+        (Conflict("changed"), 0),
+        (Throttled("slow"), 30),
+        (Unknown("lost"), 30),
+        (Terminal("no"), 30),
+    ],
+)
+def test_a_cluster_that_takes_no_sync_is_not_asked_at_every_look(
+    by_hand: ArgoStage, fault: QuarterdeckError, again: int
+) -> None:
+    watched = seen_by_hand(by_hand)
+    by_hand.cluster.break_next("patch", fault)
+    for _ in range(5):
+        by_hand.look(watched)
+    assert by_hand.asked().count("sync") == (again == 0)
+    by_hand.pass_by(again)
+    by_hand.look(watched)
+    assert by_hand.asked().count("sync") == 1
 
 
 def test_a_sync_that_somebody_was_faster_than_is_asked_for_at_the_next_look(
     by_hand: ArgoStage,
 ) -> None:
     watched = seen_by_hand(by_hand)
-    by_hand.cluster.break_next("patch", Transient("changed"))
+    by_hand.cluster.break_next("patch", Conflict("changed"))
     by_hand.look(watched)
     assert by_hand.asked() == ["refresh"]
     by_hand.look(watched)
