@@ -338,9 +338,11 @@ def test_what_a_tag_stands_for_is_asked_of_the_pods(
 
 
 def test_a_plan_changes_nothing(stage: Stage) -> None:
-    stage.show(spec={"replicas": 1})
+    given = {"name": "app", "image": OLD, "args": ["--password=s3cr3t"], "readinessProbe": {"a": 1}}
+    stage.show(spec={"replicas": 1, "template": {"spec": {"containers": [given]}}})
     plan = stage.rollouts.plan(stage.spec, IMAGE)
     assert f'+        "image": "{NEW}",' in plan.diff
+    assert "s3cr3t" not in plan.diff
     assert plan.warnings == ()
     assert stage.rollouts.live(stage.spec).downtime == (
         "only 1 pod runs, where at least 2 are needed",
