@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread, Timer
 from typing import Any
 
 import pytest
+from kubernetes.client import Configuration
 
 from bot.model.errors import (
     AccessDenied,
@@ -22,6 +25,7 @@ from bot.model.errors import (
     Unreachable,
 )
 from bot.playground.kube import KubeWorld
+from bot.providers.kube.api import ApiCluster
 from bot.providers.kube.cluster import APPLICATIONS, DEPLOYMENTS, Cluster, Resource, Select
 from bot.providers.kube.clusters import KubeconfigClusters
 from bot.providers.kube.faults import Answer, Call, Conflict, Gone, NotThere, refused
@@ -190,6 +194,31 @@ def test_a_version_that_is_forgotten_is_gone(world: KubeWorld, cluster: Cluster)
 def _first(cluster: Cluster, version: str) -> object:
     with cluster.watch(APPLICATIONS, "argocd", version, 5) as stream:
         return next(iter(stream))
+
+
+def test_an_answer_that_comes_drop_by_drop_has_an_end() -> None:
+    """Each byte comes in time, and the last one never does."""
+    over = Event()
+
+    def drip(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(1 << 16)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+            while not over.wait(0.01):
+                connection.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = Thread(target=drip, args=(listening,))
+        thread.start()
+        configuration = Configuration()
+        configuration.host = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        slow = ApiCluster("slow", configuration, whole=0.1)
+        with pytest.raises(Unreachable, match="too slowly"):
+            slow.get(APPLICATIONS, *WEB)
+        over.set()
+        slow.close()
+        thread.join()
 
 
 def test_nobody_at_home(world: KubeWorld, cluster: Cluster) -> None:
