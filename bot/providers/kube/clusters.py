@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from bot.model.errors import Misconfigured
+from bot.model.errors import Misconfigured, QuarterdeckError
 from bot.providers.kube.cluster import Cluster, Clusters
-from bot.providers.kube.credentials import PATIENCE, Bounded, bounded, given, program
+from bot.providers.kube.credentials import (
+    PATIENCE,
+    Bounded,
+    Ticks,
+    bounded,
+    given,
+    program,
+    read_again,
+)
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
@@ -28,9 +38,12 @@ class KubeconfigClusters(Clusters):
     threads.
     """
 
-    def __init__(self, kubeconfig: str = "", patience: float = PATIENCE) -> None:
+    def __init__(
+        self, kubeconfig: str = "", patience: float = PATIENCE, ticks: Ticks = time.monotonic
+    ) -> None:
         self._kubeconfig = kubeconfig or _USUAL
         self._patience = patience
+        self._ticks = ticks
         self._lock = Lock()
         self._asking: dict[str | None, Bounded] = {}
         self._clusters: dict[str | None, ApiCluster] = {}
@@ -82,6 +95,8 @@ class KubeconfigClusters(Clusters):
                 if command:
                     given(configuration, command)
                     bounded(configuration, Bounded(self._patience))
+                elif configuration.api_key:
+                    read_again(configuration, lambda: self._tokens(context), self._ticks)
             elif context is None:
                 load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # as above
             else:
@@ -97,6 +112,12 @@ class KubeconfigClusters(Clusters):
         ) as error:
             raise _no_cluster(context, error) from None
         return configuration
+
+    def _tokens(self, context: str | None) -> Mapping[str, str]:
+        try:
+            return self._configuration(context).api_key
+        except QuarterdeckError:
+            return {}  # it is being written just now; what it said before may do
 
 
 def _no_cluster(context: str | None, error: Exception) -> Misconfigured:

@@ -5,7 +5,7 @@ The client runs it without a limit of time, and when it fails goes on without an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 #: Seconds that credentials are waited for.
 PATIENCE = 30.0
+#: Seconds after which a kubeconfig is read again.
+ANEW = 60.0
+
+
+Ticks = Callable[[], float]
 
 
 class Bounded:
@@ -79,6 +84,25 @@ def given(configuration: Configuration, command: str) -> None:
         f"The program {command} gave no credentials for the cluster.",
         hint="Run what `exec` says in the kubeconfig by hand, as the user that the bot runs as.",
     )
+
+
+def read_again(
+    configuration: Configuration, tokens: Callable[[], Mapping[str, str]], ticks: Ticks
+) -> None:
+    """Take over tokens that are renewed on disk, in the kubeconfig or in the file that it names.
+
+    The client reads both once. ``tokens`` is what stands there, nothing where it cannot be read.
+    """
+    lock, due = Lock(), [ticks() + ANEW]
+
+    def renew(of: Configuration) -> None:
+        with lock:
+            if ticks() < due[0]:
+                return
+            due[0] = ticks() + ANEW
+            of.api_key.update(tokens())
+
+    configuration.refresh_api_key_hook = renew  # type: ignore[assignment]  # the vendor says None
 
 
 def bounded(configuration: Configuration, once: Bounded) -> None:

@@ -285,6 +285,34 @@ def test_a_program_that_hangs_is_not_waited_for_for_ever(world: KubeWorld, tmp_p
     clusters.close()
 
 
+@pytest.mark.parametrize("in_a_file", [True, False])
+def test_a_token_that_is_renewed_on_disk_is_taken_over(
+    world: KubeWorld, tmp_path: Path, *, in_a_file: bool
+) -> None:
+    """A projected token is good for an hour."""
+    config, token, now = world.write_kubeconfig(tmp_path / "config"), tmp_path / "token", [0.0]
+    told = json.loads(config.read_text())
+    good = {each["name"]: each["user"]["token"] for each in told["users"]}["staging"]
+
+    def write(text: str) -> None:
+        token.write_text(text)
+        user = {"tokenFile": str(token)} if in_a_file else {"token": text}
+        config.write_text(json.dumps(told | {"users": [{"name": "staging", "user": user}]}))
+
+    write("expired")
+    clusters = KubeconfigClusters(str(config), ticks=lambda: now[0])
+    cluster = clusters.at("staging")
+    with pytest.raises(AccessDenied):
+        cluster.list(APPLICATIONS, "argocd")
+    write(good)
+    now[0] += 60
+    assert cluster.list(APPLICATIONS, "argocd").items == ()
+    config.write_text("{")
+    now[0] += 60
+    assert cluster.list(APPLICATIONS, "argocd").items == ()
+    clusters.close()
+
+
 def test_a_broken_kubeconfig_is_quoted_nowhere(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text("users: [{name: x, user: {token: s3cr3t}}", encoding="utf-8")
