@@ -92,7 +92,7 @@ Share = Annotated[
 
 
 def _share_or_all(value: object) -> float:
-    return 1.0 if value == 1.0 or re.fullmatch(r"100\s?%", str(value).strip()) else _share(value)
+    return 1.0 if re.fullmatch(r"100\s?%", str(value).strip()) else _share(value)
 
 
 #: The same, up to 100%.

@@ -93,7 +93,7 @@ class NativeCanaries(Canaries):
             return self._begin(scene, order, revision, aim)
         if (ended := _ended(scene, run)) is not None:
             return ended, None
-        if scene.share > aim.share + ALIKE or run.final:
+        if scene.asked > aim.share + ALIKE or run.final:
             return _stands(scene, foreign=_continued(scene)), None
         return self._toward_share(scene, run, aim)
 
