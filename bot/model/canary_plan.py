@@ -174,8 +174,8 @@ class Native(Part):
 
     kind: Literal["canary", "linear", "blue_green"] = Field(
         default="canary",
-        description="one share first (canary), equal steps (linear), or all at once with a bake "
-        "before the old version is given up (blue_green)",
+        description="one share first (canary: one step), equal steps (linear), or all at once with "
+        "a bake before the old version is given up (blue_green: one step of 100%)",
     )
 
 

@@ -165,7 +165,7 @@ class NativeCanaries(Canaries):
     def _stop_it(self, scene: Scene, run: Run) -> _Step:
         if not scene.off and not scene.sound:
             said = (
-                f"Only {scene.stable.healthy} of {scene.stable.desired} tasks of the stable "
+                f"Only {scene.able} of {scene.stable.desired} tasks of the stable "
                 "version are healthy, so the traffic stays where it is."
             )
             return _stands(scene, blocked=said), None

@@ -176,10 +176,16 @@ class Scene:
         return Crew(view.desired, view.running - self.tasks, self.stable_health.healthy)
 
     @property
+    def able(self) -> int:
+        """Tasks of the stable version that can serve: a target that has just died still counts as
+        healthy until its checks fail."""
+        return min(self.stable.healthy, self.stable.running)
+
+    @property
     def sound(self) -> bool:
         """Whether the stable version can take all the traffic."""
-        able = min(self.stable.healthy, self.stable.running)
-        return able >= min(1, self.stable.desired) and able >= SOUND * self.stable.desired
+        desired = self.stable.desired
+        return self.able >= min(1, desired) and self.able >= SOUND * desired
 
     @property
     def arms(self) -> Arms:
