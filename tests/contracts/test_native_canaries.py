@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from bot.model.canary import Aim, Goal, Stand
+from bot.model.canary import Act, Aim, Canary, Goal, Phase, Stand, Wish
 from bot.model.canary_plan import CanaryPlan, CanaryStep, Native
-from bot.model.deployment import Image
+from bot.model.deployment import Image, Person, Status
 from bot.model.errors import Misconfigured, Terminal, Unknown
 from bot.model.rollout import End, Order
 from bot.providers.ecs.native import NativeCanaries
+from bot.workflows.canary.conductor import ACTIVE
+from bot.workflows.canary.course import Seen, aim, course
 from tests.contracts.stages import REGION, REPOSITORY, SPEC, LocalAws, local_aws
 
 TASKS = 3
@@ -172,7 +175,8 @@ def test_from_the_first_task_to_the_whole_service_and_to_nothing_left(
     assert shop.canaries.check(shop.spec) == ()
     for share in STEPS[kind]:
         stand = shop.reach(Goal.SHARE, share)
-        assert (stand.share, stand.blocked) == (pytest.approx(share), "")
+        assert stand.share == pytest.approx(share)
+        assert not stand.blocked
         assert shop.weights()[1] == round(100 * share)
         assert (stand.canary.healthy, stand.stable.healthy) == (TASKS, TASKS)
         assert stand.expires_at is not None
@@ -278,6 +282,69 @@ def test_an_aim_that_is_reached_is_only_looked_at(shop: Shop) -> None:
         assert shop.toward(shop.aim(Goal.SHARE, 0.1)).reached
     assert shop.counts(*WRITES) == before
     assert shop.world.count("ContinueServiceDeployment") == 1
+
+
+class Course:
+    """The canary's row as the conductor moves it, with a person in place of the judge."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop, self.ended = shop, [Status.RUNNING]
+        plan = shop.plan()
+        self.canary = Canary(shop.order.deployment_id, plan, Phase.SHIFTING, shop.aws.now())
+
+    def says(self, act: Act) -> None:
+        wish = Wish(act, Person("U1", "alice"), self.shop.aws.now())
+        self.canary = replace(self.canary, wish=wish)
+
+    def goes(self, until: Phase, seconds: int = 1800) -> None:
+        """Look and write down until it is in that phase, at least once."""
+        for _ in range(seconds // 5):
+            shop, canary = self.shop, self.canary
+            does = shop.toward if canary.phase in ACTIVE else shop.look
+            stand, now = does(aim(canary)), shop.aws.now()
+            seen = Seen(canary, stand, None, "", settled=False, timeout=shop.spec.timeout, now=now)
+            turn = course(seen)
+            self.canary = replace(canary, **turn.changes)
+            self.ended += [turn.ended.status] if turn.ended is not None else []
+            if self.canary.phase is until:
+                return
+            assert self.canary.phase is not Phase.ASKING, self.canary.trouble
+            shop.world.advance(5)
+        raise AssertionError(self.canary)
+
+
+@pytest.mark.parametrize("kind", ["canary", "linear", "blue_green"])
+def test_the_conductor_s_course_promoted_by_hand(aws: LocalAws, kind: str) -> None:
+    shop = Shop(aws, kind)
+    shop.begin()
+    course = Course(shop)
+    for step, share in enumerate(STEPS[kind]):
+        course.goes(Phase.BAKING)
+        assert (course.canary.step, shop.weights()[1]) == (step, round(100 * share))
+        aws.world.advance(600)
+        course.says(Act.PROMOTE)
+        course.goes(Phase.SHIFTING if share != STEPS[kind][-1] else Phase.PROMOTING)
+    course.goes(Phase.CLEANING)
+    assert course.ended[-1] is Status.SUCCEEDED
+    course.goes(Phase.OVER)
+    assert shop.configuration() == shop.before
+    # One pause before each shift, and the one after the last.
+    shifts = len(STEPS[kind]) + (kind != "blue_green")
+    assert shop.world.count("ContinueServiceDeployment") == shifts + 1
+
+
+def test_the_conductor_s_course_aborted_by_hand(aws: LocalAws) -> None:
+    shop = Shop(aws, "linear")
+    shop.begin()
+    course = Course(shop)
+    course.goes(Phase.BAKING)
+    course.says(Act.PROMOTE)
+    course.goes(Phase.SHIFTING)
+    course.says(Act.ABORT)
+    course.goes(Phase.OVER)
+    assert course.ended[-1] is Status.ROLLED_BACK
+    assert shop.runs() == shop.live.image
+    assert shop.configuration() == shop.before
 
 
 # --- taken back ----------------------------------------------------------------------------------

@@ -342,7 +342,7 @@ def _run(record: ServiceDeploymentTypeDef, revision: str) -> Run:
         waiting=tuple(
             Pause(each.get("hookId", ""), each.get("expiresAt"))
             for each in record.get("lifecycleHookDetails", ())
-            if each.get("status") == "AWAITING_ACTION"
+            if each.get("targetType") == "PAUSE" and each.get("status") == "AWAITING_ACTION"
         ),
         others=pauses_of_others(record.get("deploymentConfiguration", {})),
     )
