@@ -140,7 +140,7 @@ def progress(view: ApplicationView | None, workload: Workload | None) -> Progres
 
 
 def of_ours(view: ApplicationView | None, following: Following) -> Progress:
-    """The same of our version alone: until it is applied, what runs is the old one, however well."""
+    """The same of our version alone: until it is applied, only the old one runs."""
     workload, counts = following.workload, progress(view, following.workload)
     if workload is not None:
         is_old = workload.misses(digest_in(following.value))
