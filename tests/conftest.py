@@ -18,6 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 import freezegun
+import hypothesis
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -33,6 +34,10 @@ TEMPLATE = "quarterdeck_template"
 # freezegun reads every attribute of every module, and these import more of themselves when read:
 # while time stands still that fails, and time would stand still for all tests after it.
 freezegun.configure(extend_ignore_list=["githubkit", "kubernetes"])
+
+# No test depends on how fast a machine is.
+hypothesis.settings.register_profile("calm", deadline=None)
+hypothesis.settings.load_profile("calm")
 
 
 ARGOCD = re.compile(r"[\[-]argocd[\]-]")

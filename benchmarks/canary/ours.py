@@ -11,8 +11,9 @@ from bot.analysis.history import summarise
 from bot.analysis.judge import Docket
 from bot.analysis.plan import Plan, Step, Tolerance
 from bot.analysis.terms import Terms
-from bot.analysis.tick import Arm, Floats, Slice, Whole
+from bot.analysis.tick import Floats, Slice, Whole
 from bot.analysis.verdict import Outcome
+from bot.model.counts import Arm
 
 #: A canary that is not stopped.
 NEVER = 127

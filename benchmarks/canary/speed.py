@@ -7,7 +7,8 @@ import time
 from bot.analysis.history import History
 from bot.analysis.judge import Docket
 from bot.analysis.plan import Plan
-from bot.analysis.tick import Arm, Tick
+from bot.analysis.tick import Tick
+from bot.model.counts import Arm
 
 MANY = 1000
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
 
-from bot.analysis.tick import BEYOND, Arm
+from bot.analysis.tick import BEYOND
+from bot.model.counts import Arm
 
 #: A service of which nothing is known is taken to fail one request in a thousand. That opinion
 #: weighs as much as this many requests of its own.

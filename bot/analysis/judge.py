@@ -27,9 +27,10 @@ from bot.analysis.evidence import (
 )
 from bot.analysis.plan import Plan
 from bot.analysis.terms import Terms, termed
-from bot.analysis.tick import ERRORS, REQUESTS, Arm, Floats, Slice, Tick, Truths, sliced
+from bot.analysis.tick import ERRORS, REQUESTS, Floats, Slice, Tick, Truths, sliced
 from bot.analysis.verdict import Because, Figures, Verdict
 from bot.analysis.wording import told
+from bot.model.counts import Arm
 
 #: An increase is excluded with 19 to 1.
 EXCLUDED = log(20)

@@ -7,6 +7,7 @@ from itertools import pairwise
 from math import sqrt
 
 from bot.analysis.history import History
+from bot.model.counts import Thresholds
 
 #: Nothing faster than this is told from noise in response times, whatever the replicas are like.
 LEAST_SLOWER = 0.15
@@ -77,15 +78,6 @@ class Tolerance:
             raise ValueError("A tolerance cannot ask for a canary that is better than the stable.")
         if any(each is not None and each < 1 for each in self.slow_warm_up):
             raise ValueError("A tolerance cannot ask for a canary that is faster than the stable.")
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Response times in seconds beyond which requests are counted for one arm of a tick."""
-
-    slow: tuple[float, float, float]
-    gross: float
-    over: float | None
 
 
 @dataclass(frozen=True, slots=True)

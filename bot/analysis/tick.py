@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.model.counts import Arm
+
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 Truths = NDArray[np.bool_]
@@ -26,35 +28,6 @@ BEYOND = (0.25, 0.05, 0.01, 0.05)
 REQUESTS, ERRORS, OVER = 0, 1, 6
 SLOW = slice(2, 6)
 COLUMNS = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """Counts of one version in one tick, in requests.
-
-    ``slow`` are those slower than the threshold of each of ``QUANTILES``, ``gross`` those slower
-    than the threshold for gross slowness, ``over`` those slower than the limit a user set. For
-    the stable version and for the canary the thresholds differ (``plan.thresholds``). Where
-    response times are not measured, all three stay 0.
-
-    Raises ``ValueError`` where more requests failed or were slow than were served.
-    """
-
-    requests: int
-    errors: int = 0
-    slow: tuple[int, int, int] = (0, 0, 0)
-    gross: int = 0
-    over: int = 0
-
-    def __post_init__(self) -> None:
-        parts = (self.errors, *self.slow, self.gross, self.over)
-        if min(parts) < 0 or max(parts) > self.requests:
-            raise ValueError(f"Of {self.requests} requests there cannot be {parts}.")
-
-    @property
-    def counts(self) -> tuple[int, ...]:
-        """The columns, in their order."""
-        return (self.requests, self.errors, *self.slow, self.gross, self.over)
 
 
 @dataclass(frozen=True, slots=True)

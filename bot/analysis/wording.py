@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import floor, log10
 
-from bot.analysis.plan import Plan, Thresholds
+from bot.analysis.plan import Plan
 from bot.analysis.tick import ERRORS, OVER, REQUESTS, SLOW
 from bot.analysis.verdict import Because, Figures
+from bot.model.counts import Thresholds
 
 #: Beyond a million to one nobody is surer.
 MOST = 1_000_000

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from pydantic import BeforeValidator, Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
+from bot.model.canary_plan import CanaryPlan, Strategy
 from bot.model.deployment import Target
 from bot.model.errors import Misconfigured
 from bot.model.moments import CronExpression, Duration, Lasting, Moment, TimeZone, instant
@@ -133,6 +134,11 @@ class Policy(Part):
     hold_after_rollback: Duration = Field(
         default=timedelta(hours=24), description="how long a target stays locked after a rollback"
     )
+    promoters: People | None = Field(
+        default=None,
+        description="who may promote, hold or abort a canary by hand; "
+        "without it whoever may deploy or approve",
+    )
     zero_downtime: Literal["off", "warn", "require"] = Field(
         default="warn",
         description="what a workload is met with that cannot be rolled without downtime",
@@ -170,6 +176,12 @@ class Environment(Part):
 Place = TypeVar("Place", EcsService, ArgoCdApplication, KubernetesDeployment)
 Provider = Literal["ecs", "argocd", "kubernetes"]
 PROVIDERS: tuple[Provider, ...] = get_args(Provider)
+#: What shifts a canary's traffic, under each provider.
+CANARIES: dict[str, tuple[Strategy, ...]] = {
+    "ecs": ("weighted", "native"),
+    "argocd": ("rollout", "route"),
+    "kubernetes": (),
+}
 
 
 def place_shape(provider: str, given: list[Provider]) -> str:
@@ -211,6 +223,9 @@ class TargetSpec(Part):
         ge=timedelta(seconds=10),
         description="after this time a rollout that has not settled is TIMED OUT",
     )
+    canary: Annotated[CanaryPlan | None, BeforeValidator(filled)] = Field(
+        default=None, description="how its canaries go; without it there are none"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -228,6 +243,11 @@ class TargetSpec(Part):
         if given != [self.provider]:
             wrong = place_shape(self.provider, given)
             raise PydanticCustomError("one_place", "{text}", {"text": wrong})
+        fits = CANARIES[self.provider]
+        if self.canary is not None and self.canary.strategy not in fits:
+            ways = " or ".join(f'"{way}"' for way in fits) or "none"
+            wrong = f'"{self.provider}" knows no canary by "{self.canary.strategy}"; it has {ways}'
+            raise PydanticCustomError("canary_way", "{text}", {"text": wrong})
         return self
 
     @property

@@ -151,6 +151,7 @@ class Deployment:
     provider's names of the new revision and of the rollout, known once they exist. ``version``
     counts writes: every change of state is a compare-and-set on it. ``notes`` are warnings, each
     one line, that were true when it was asked for and, once it has begun, when it began.
+    With ``canary`` it takes over by steps, each judged.
     """
 
     id: str
@@ -181,6 +182,7 @@ class Deployment:
     progress: Progress = field(default_factory=Progress)
     overridden_freeze: str = ""
     notes: tuple[str, ...] = ()
+    canary: bool = False
 
     @property
     def settled(self) -> bool:

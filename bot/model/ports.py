@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from bot.model.canary_ports import CanaryTable
 from bot.model.catalog import Ecr, TargetSpec
 from bot.model.deployment import (
     AuditEntry,
@@ -277,6 +278,8 @@ class Transaction(Protocol):
 
     @property
     def deployments(self) -> Deployments: ...
+    @property
+    def canaries(self) -> CanaryTable: ...
     @property
     def votes(self) -> Votes: ...
     @property

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from dbos import DBOSClient
 
 from bot.model.ports import Clock
+from bot.store.canaries import CanariesTable
 from bot.store.deployments import DeploymentsTable
 from bot.store.engine import TransactionalEngine, engine_client
 from bot.store.holds import HoldsTables, VotesTable
@@ -27,6 +28,7 @@ class DatabaseTransaction:
 
     def __init__(self, connection: sa.Connection, client: DBOSClient, clock: Clock) -> None:
         self.deployments = DeploymentsTable(connection)
+        self.canaries = CanariesTable(connection)
         self.votes = VotesTable(connection)
         self.holds = HoldsTables(connection, clock)
         self.releases = ReleasesTable(connection)

@@ -37,6 +37,7 @@ def columns_of(deployment: Deployment) -> dict[str, Any]:
             "started_at",
             "finished_at",
             "overridden_freeze",
+            "canary",
         )
     }
     return plain | changes(
@@ -115,6 +116,7 @@ def deployment_of(row: Row) -> Deployment:
         progress=Progress(**row.progress),
         overridden_freeze=row.overridden_freeze,
         notes=tuple(row.notes.splitlines()),
+        canary=row.canary,
     )
 
 

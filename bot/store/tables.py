@@ -108,6 +108,7 @@ deployments = Table(
     Column("progress", sa.JSON, nullable=False),
     _text("overridden_freeze"),
     _text("notes", server_default=sa.text("''")),  # one a line
+    Column("canary", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 RUNNING = f"status = '{Status.RUNNING}'"
 ALIVE = "status IN ({})".format(", ".join(f"'{status}'" for status in sorted(ACTIVE)))
@@ -232,6 +233,34 @@ Index(
     outbox.c.due_at,
     sqlite_where=sa.text("wanted > shown"),
     postgresql_where=sa.text("wanted > shown"),
+)
+
+canaries = Table(
+    "canaries",
+    metadata,
+    _deployment(),
+    _text("phase"),
+    _count("version"),
+    Column("begun_at", Moment, nullable=False),
+    _optional("claimed_by"),
+    Column("claimed_until", Moment),
+    _text("body"),
+)
+Index(
+    "canaries_open",
+    canaries.c.begun_at,
+    sqlite_where=sa.text("phase <> 'over'"),
+    postgresql_where=sa.text("phase <> 'over'"),
+)
+
+#: Appended only: triggers refuse anything else.
+canary_ticks = Table(
+    "canary_ticks",
+    metadata,
+    _deployment(),
+    Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    Column("begins_at", Moment, nullable=False),
+    _text("body"),
 )
 
 # Kept as the text that was hashed: what a database makes of a time or of JSON is not its own.

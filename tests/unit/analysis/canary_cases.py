@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from bot.analysis.history import History
 from bot.analysis.plan import Plan, Step
-from bot.analysis.tick import Arm, Tick
+from bot.analysis.tick import Tick
+from bot.model.counts import Arm
 
 HISTORY = History(rate=0.003, upper=0.004, quantiles=(0.1, 0.3, 0.6))
 PLAN = Plan(history=HISTORY)

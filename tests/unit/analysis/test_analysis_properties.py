@@ -11,8 +11,9 @@ from bot.analysis.history import History
 from bot.analysis.judge import Docket, judge, nothing
 from bot.analysis.plan import Limits, Plan, Step
 from bot.analysis.terms import termed
-from bot.analysis.tick import COLUMNS, Arm, Slice, Tick
+from bot.analysis.tick import COLUMNS, Slice, Tick
 from bot.analysis.verdict import Outcome
+from bot.model.counts import Arm
 from tests.unit.analysis.canary_cases import PLAN
 
 

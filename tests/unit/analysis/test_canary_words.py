@@ -8,9 +8,10 @@ from bot.analysis.foresight import excludable, foreseen
 from bot.analysis.history import History
 from bot.analysis.judge import judge
 from bot.analysis.plan import Limits, Plan, Step
-from bot.analysis.tick import Arm, Tick
+from bot.analysis.tick import Tick
 from bot.analysis.verdict import Because
 from bot.analysis.wording import against_chance, percent, points
+from bot.model.counts import Arm
 from tests.unit.analysis.canary_cases import HISTORY, PLAN, plan, tick
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bot.analysis.history import MOST_DISPERSION, PRIOR_RATE, History, dispersion, summarise
 from bot.analysis.plan import Limits, Plan, Step, Tolerance
-from bot.analysis.tick import Arm
+from bot.model.counts import Arm
 
 
 def drawn(clusters: float, seed: int = 7) -> list[Arm]:

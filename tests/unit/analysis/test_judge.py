@@ -6,8 +6,9 @@ import pytest
 
 from bot.analysis.judge import Docket, judge, nothing
 from bot.analysis.plan import Limits, Plan, Step
-from bot.analysis.tick import Arm, Tick
+from bot.analysis.tick import Tick
 from bot.analysis.verdict import OUTCOMES, Because, Outcome
+from bot.model.counts import Arm
 from tests.unit.analysis.canary_cases import ALIKE, BAKE, HISTORY, PLAN, USUAL, failing, plan, tick
 
 
