@@ -142,9 +142,9 @@ def test_what_was_released_last_and_is_not_in_git_was_not_changed_outside(rooms:
     """A rollback in Argo CD's history leaves git as it is."""
     rooms.finished("v2")
     rooms.rollouts.deploy_elsewhere(STAGING, rooms.image("backend", "v2"))
-    assert drift(rooms).endswith("changed outside Quarterdeck")
+    assert drift(rooms)[0].endswith("changed outside Quarterdeck")
     rooms.rollouts.drift[STAGING] = BEHIND
-    assert drift(rooms) == BEHIND
+    assert drift(rooms) == (BEHIND,)
 
 
 def test_while_something_runs_nothing_has_drifted_but_while_it_waits(rooms: Rooms) -> None:
