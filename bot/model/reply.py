@@ -58,7 +58,8 @@ class DryRun:
 
 @dataclass(frozen=True, slots=True)
 class TargetStatus:
-    """One line of ``status``; ``drift`` says how what is live differs from our last release."""
+    """One target of ``status``; ``drift`` says how what is live differs from our last release and
+    from git, a clause for each."""
 
     target: Target
     running: Image | None
@@ -68,7 +69,7 @@ class TargetStatus:
     active: tuple[Deployment, ...]
     locks: tuple[Lock, ...]
     frozen: str
-    drift: str = ""
+    drift: tuple[str, ...] = ()
     unreadable: str = ""
 
 

@@ -100,6 +100,20 @@ def broken(seat: Seat, album: Album) -> None:
     seat.page.locator("[data-close-thread]").click()
 
 
+def degraded(seat: Seat, album: Album) -> None:
+    """The same under Argo CD, which takes nothing back: a commit does."""
+    seat.say('/deploy analytics staging v1.6.0 --reason "new parser"')
+    seat.shows("analytics-staging-1", "failed")
+    card = seat.card("analytics-staging-1")
+    seat.sees(card.get_by_role("button", name="Roll back")).to_be_visible()
+    seat.sees(card.locator(".replies")).to_have_text("3 replies")
+    album.take("degraded", seat, card)
+    album.take("degraded-world", seat, seat.service("analytics", "staging"))
+    seat.page.locator("#beside summary", has_text="Levers").scroll_into_view_if_needed()
+    seat.say("/rollback analytics staging")
+    seat.shows("analytics-staging-2", "succeeded")
+
+
 def back(seat: Seat, album: Album) -> None:
     """The way back, the form of a deployment, Home and the audit trail."""
     seat.press(seat.card("backend-production-1"), "Roll back")
@@ -143,7 +157,7 @@ def narrow(seat: Seat, album: Album) -> None:
 
 def shoot(browser: Browser, address: str, album: Album) -> None:
     """All chapters, each at the seat where it is seen."""
-    wide: tuple[Callable[[Seat, Album], None], ...] = (production, broken, back)
+    wide: tuple[Callable[[Seat, Album], None], ...] = (production, broken, degraded, back)
     seat = Seat.take(browser, address, SIZE)
     for chapter in wide:
         chapter(seat, album)

@@ -44,7 +44,7 @@ def sentence(deployment: Deployment) -> str:
     """The card in one sentence: the notification, and what a screen reader reads."""
     who, what = person(deployment.requester), image(deployment.image)
     return (
-        f"{mark(deployment.status)} {escaped(deployment.id)} is {words(deployment.status)}: "
+        f"{mark(deployment.status)} {escaped(deployment.id)}: {words(deployment.status)}. "
         f"{who} asked to {verb(deployment)} {target(deployment.target)} to {what}."
     )
 
@@ -161,8 +161,16 @@ def _how_long(deployment: Deployment) -> str:
     return f" after {lasting(span)}"
 
 
+def _when(deployment: Deployment) -> str:
+    """Of what moment a warning is true: on the card of what has ended, it would seem to be now."""
+    if not deployment.settled:
+        return ""
+    return "When it began: " if deployment.started_at else "When it was asked for: "
+
+
 def _notes(facts: CardFacts, note: str) -> Iterator[Block]:
-    lines = [f"⚠️ {escaped(warning, 300)}" for warning in facts.warnings]
+    when = _when(facts.deployment)
+    lines = [f"⚠️ {when}{escaped(warning, 300)}" for warning in facts.warnings]
     if facts.deployment.overridden_freeze:
         lines.append(f"🧊 {escaped(facts.deployment.overridden_freeze, 300)}")
     if facts.lock:

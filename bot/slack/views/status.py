@@ -41,8 +41,8 @@ def _target(one: TargetStatus, now: datetime) -> Iterator[str]:
     yield f"*{target(one.target)}* {image(one.running)}{since}{by}"
     if one.unreadable:
         yield f"❓ cannot be read: {escaped(one.unreadable, 200)}"
-    if one.drift:
-        yield f"⚠️ drift: {escaped(one.drift, 200)}"
+    for clause in one.drift:
+        yield f"⚠️ drift: {escaped(clause, 300)}"
     for active in one.active:
         yield f"{mark(active.status)} {escaped(active.id)}: {words(active.status)}"
     for lock in one.locks:
