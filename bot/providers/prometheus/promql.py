@@ -1,0 +1,133 @@
+"""What Prometheus is asked: pure.
+
+**Increments.** ``increase()`` is not what is counted by. It extrapolates to the ends of its
+window, so that its counts are not whole and claim more evidence than there is, it never sees what
+fell between two windows, and it takes the first failed request of a replica, with which a new
+series begins, for nothing. Instead each series' value is compared with its own of one step
+before, per replica, and then summed. Steps follow each other without a gap, so nothing is counted
+twice or lost. A series that
+
+- grew counts by how much;
+- shrank was reset by a restart: it counts from 0;
+- is new counts from 0 where its replica was scraped a step before; a replica that is itself new
+  counts from its second scrape on, as nobody knows when what it had counted by its first one was;
+- was not there a step before, as its whole replica was not (a failed scrape ends its series),
+  counts nothing: a gap is a gap, for requests and errors alike.
+
+Replicas are told apart by the plan's label and by ``instance``, which Prometheus sets itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bot.model.canary import Arms
+from bot.model.canary_plan import Prometheus
+from bot.model.errors import Misconfigured
+
+VERSION = "{{version}}"
+#: The label that tells the parts of one answer apart.
+PART = "quarterdeck"
+REQUESTS, FAILED, TIMED, WITHIN, MEDIAN = "requests", "failed", "timed", "within", "median"
+
+_MATCHER = re.compile(
+    r"(=~|!~|!=|=)(\s*)(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`)", re.DOTALL
+)
+
+
+def selecting(labels: str, version: str) -> str:
+    """The plan's labels for one version, whose name is quoted as each matcher needs it.
+
+    Raises ``Misconfigured`` where that cannot be.
+    """
+
+    def put(found: re.Match[str]) -> str:
+        operator, space, text = found[1], found[2], found[3]
+        value = re.escape(version) if operator in {"=~", "!~"} else version
+        return operator + space + text.replace(VERSION, _quoted(value, text[0]))
+
+    done = _MATCHER.sub(put, labels)
+    if not version or VERSION not in labels or VERSION in _MATCHER.sub("", labels):
+        raise Misconfigured(
+            f"The labels {labels} do not select the version {version or 'without a name'}.",
+            hint=f'Write {VERSION} within a quoted value, such as app="{VERSION}".',
+        )
+    return done.rstrip(", \n\t").strip()
+
+
+def _quoted(value: str, quote: str) -> str:
+    if quote != "`":
+        value = value.replace("\\", "\\\\").replace(quote, f"\\{quote}").replace("\n", "\\n")
+    elif quote in value:
+        raise Misconfigured(f"The version {value} cannot be written within backticks.")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version's series, and what to ask about them. ``labels`` select it."""
+
+    plan: Prometheus
+    labels: str
+
+    def counted(self, name: str, step: int) -> Iterator[str]:
+        """Increments over ``step`` seconds: of requests, of failed ones, of those that took no
+        longer than each bound (cumulative, by ``le``) and of all of which the time is known."""
+        requests = self._select(self.plan.requests)
+        failed = self._select(self.plan.requests, self.plan.failed)
+        yield _part(name, REQUESTS, self._increments(requests, requests, step))
+        yield _part(name, FAILED, self._increments(failed, requests, step))
+        if self.plan.durations is not None:
+            timed = self._select(f"{self.plan.durations}_count")
+            within = self._select(f"{self.plan.durations}_bucket")
+            yield _part(name, TIMED, self._increments(timed, timed, step))
+            yield _part(name, WITHIN, self._increments(within, timed, step, " by (le)"))
+
+    def replicas(self, seconds: int) -> str:
+        """Each replica's median response time, and of how many requests it is.
+
+        Extrapolation does no harm here: it is the same for all buckets of a replica.
+        """
+        by, span = self.plan.pod, f"[{seconds}s]"
+        timed = self._select(f"{self.plan.durations}_count")
+        within = self._select(f"{self.plan.durations}_bucket")
+        medians = f"histogram_quantile(0.5, sum by ({by}, le) (increase({within}{span})))"
+        return union(
+            (
+                _part("", MEDIAN, medians),
+                _part("", TIMED, f"sum by ({by}) (increase({timed}{span}))"),
+            )
+        )
+
+    def _select(self, metric: str, more: str = "") -> str:
+        labels = f"{self.labels},{more.strip().rstrip(',')}" if more.strip() else self.labels
+        return f"{metric}{{{labels}}}"
+
+    def _increments(self, series: str, replica: str, step: int, by: str = "") -> str:
+        """``replica`` is there wherever the replica was scraped."""
+        before = f"offset {step}s"
+        same = ", ".join(dict.fromkeys((self.plan.pod, "instance")))
+        return (
+            f"sum{by} (({series} - {series} {before} >= 0)"
+            f" or ({series} and on ({same}) ({replica} {before})))"
+        )
+
+
+def versions(plan: Prometheus, arms: Arms) -> tuple[Version, Version]:
+    """Canary and stable. Raises ``Misconfigured`` where they cannot be told apart."""
+    if arms.canary == arms.stable:
+        raise Misconfigured(f"Both versions have the same name, {arms.stable or 'none'}.")
+    canary, stable = (selecting(plan.labels, name) for name in (arms.canary, arms.stable))
+    return Version(plan, canary), Version(plan, stable)
+
+
+def union(expressions: Iterator[str] | tuple[str, ...]) -> str:
+    """One expression of many that are told apart by ``PART``."""
+    return "\nor ".join(expressions)
+
+
+def _part(name: str, part: str, expression: str) -> str:
+    tag = f"{name} {part}".strip()
+    return f'label_replace({expression}, "{PART}", "{tag}", "", "")'
