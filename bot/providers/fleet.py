@@ -10,12 +10,16 @@ from bot.model.ports import Clock
 from bot.providers.argocd.rollouts import ArgoCdRollouts
 from bot.providers.aws_session import AwsClients
 from bot.providers.by_provider import RolloutsByProvider
+from bot.providers.cloudwatch import CloudWatchMetrics
 from bot.providers.ecs.rollouts import EcsRollouts
 from bot.providers.git import GitAccess, GitManifests
 from bot.providers.kube.alarm import Alarm
 from bot.providers.kube.clusters import KubeconfigClusters
 from bot.providers.kube.watches import Watches
 from bot.providers.kubernetes.rollouts import KubernetesRollouts
+from bot.providers.metrics import MetricsBySource
+from bot.providers.prometheus import PrometheusMetrics
+from bot.providers.prometheus.api import PrometheusApi
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class Reach:
     """What the providers reach the outside with. ``kubeconfig`` is what KUBECONFIG says.
 
     ``stirred`` is called, on any thread, when something that is followed has changed.
+    ``prometheus_token`` is sent to Prometheus servers, where there is one.
     """
 
     aws: AwsClients
@@ -30,10 +35,11 @@ class Reach:
     kubeconfig: str
     clock: Clock
     stirred: Callable[[], None]
+    prometheus_token: str | None = None
 
 
 class Fleet:
-    """``rollouts`` is all of them behind one port."""
+    """``rollouts`` is all of them behind one port, ``metrics`` what counts requests."""
 
     def __init__(self, reach: Reach) -> None:
         self._clusters = KubeconfigClusters(reach.kubeconfig)
@@ -50,8 +56,12 @@ class Fleet:
             }
         )
 
+        self._prometheus = PrometheusMetrics(PrometheusApi(reach.prometheus_token))
+        self.metrics = MetricsBySource(CloudWatchMetrics(reach.aws), self._prometheus)
+
     def close(self) -> None:
         """End every watch, and close connections that are kept."""
+        self._prometheus.close()
         self._alarm.close()
         self._watches.close()
         self._clusters.close()

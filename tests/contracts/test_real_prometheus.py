@@ -14,6 +14,7 @@ from bot.model.canary import Arms, Past, Reading, Wanted
 from bot.model.canary_plan import CanaryPlan, Native, Prometheus
 from bot.model.counts import Arm, Thresholds
 from bot.model.errors import Misconfigured
+from bot.model.rollout import Grade
 from bot.providers.prometheus import PrometheusMetrics
 from bot.providers.prometheus.api import PrometheusApi
 from tests.contracts.metric_stages import spec_of
@@ -29,6 +30,8 @@ from tests.contracts.real_prometheus import (
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason=WHY_NOT)
 
 NUMBERS = count()
+#: What a counter said, by seconds since the start.
+Samples = Mapping[int, float] | Mapping[float, float]
 LONG_AGO = datetime(2023, 1, 1, tzinfo=UTC)
 
 
@@ -48,13 +51,13 @@ class Place:
     plan: Prometheus
 
     def scraped(
-        self, pod: str, metric: str, samples: Mapping[float, float], app: str = "new", **labels: str
+        self, pod: str, metric: str, samples: Samples, app: str = "new", **labels: str
     ) -> None:
         """What a counter of a replica of the canary said, by seconds since the start."""
         name = {"__name__": metric, "app": app, "pod": pod, "instance": f"{pod}:80", **labels}
         self.server.write([(name, [self._sample(at, value) for at, value in samples.items()])])
 
-    def requests(self, pod: str, samples: Mapping[float, float], code: str = "200") -> None:
+    def requests(self, pod: str, samples: Samples, code: str = "200") -> None:
         self.scraped(pod, "http_requests_total", samples, code=code)
 
     def _sample(self, at: float, value: float) -> Sample:
@@ -210,6 +213,50 @@ def test_between_bounds_the_canary_is_given_the_benefit(place: Place) -> None:
     (found,) = place.readings(canary=slower, stable=slow)
     assert found.canary == Arm(100, 0, (5, 1, 0), 0, 5)
     assert found.stable == Arm(100, 0, (24, 5, 1), 5, 5)
+
+
+def examined(place: Place) -> list[tuple[Grade, str]]:
+    spec = spec_of(CanaryPlan(native=Native(), prometheus=place.plan))
+    found = PrometheusMetrics(place.api).examine(spec, place.start)
+    return [(each.grade, each.found) for each in found]
+
+
+def test_doctor_tells_what_canaries_are_judged_by(place: Place) -> None:
+    fine = {"0.1": 4500, "0.12": 4600, "0.15": 5700, "0.2": 5940, "0.25": 5990, "+Inf": 6000}
+    histogram(place, "a", "old", fine)
+    histogram(place, "b", "old", fine)
+    ((grade, found),) = examined(place)
+    assert grade is Grade.OK
+    assert "requests of 2 replicas in the last hour" in found
+    assert place.server.url not in found
+
+
+def test_doctor_tells_of_a_metric_that_is_not_there(place: Place) -> None:
+    ((grade, found),) = examined(place)
+    assert grade is Grade.WARNING
+    assert found.endswith('has no http_requests_total by app="{{version}}"')
+
+
+def test_doctor_tells_what_weakens_the_judge(place: Place) -> None:
+    changes = {"pod": "kubernetes_pod_name", "scrape_interval": timedelta(seconds=15)}
+    place.plan = place.plan.model_copy(update=changes)
+    histogram(place, "a", "old", {"0.1": 4500, "0.5": 5700, "5": 5940, "+Inf": 6000})
+    found = examined(place)
+    assert {grade for grade, _ in found} == {Grade.WARNING}
+    text = " ".join(words for _, words in found)
+    assert 'no label "kubernetes_pod_name"' in text
+    assert "a scrape comes about every 67 s" in text
+    assert "slower than 5s is never told from others" in text
+
+
+def test_doctor_tells_of_missing_response_times(place: Place) -> None:
+    place.requests("a", steadily(-3000, 5, 200))
+    ((grade, found),) = examined(place)
+    assert grade is Grade.WARNING
+    assert "response times are not measured: seconds_bucket is not there" in found
+    place.plan = place.plan.model_copy(update={"durations": None})
+    ((_, found),) = examined(place)
+    assert '"durations" is not given' in found
 
 
 def test_versions_are_told_apart_by_a_pattern_too(place: Place) -> None:

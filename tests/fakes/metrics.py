@@ -18,7 +18,9 @@ from bot.model.canary import Arms, Past, Reading, Readings, Wanted
 from bot.model.canary_ports import Metrics
 from bot.model.catalog import TargetSpec
 from bot.model.counts import Arm, Thresholds
+from bot.model.deployment import Target
 from bot.model.errors import Misconfigured, QuarterdeckError
+from bot.model.rollout import Finding
 from bot.providers.ticks import Closing
 
 
@@ -51,13 +53,16 @@ class Traffic:
 class FakeMetrics(Metrics):
     """Versions by their names in ``Arms``. ``pods`` is what ``past`` says of replicas.
 
-    ``calls`` lists how many canaries each call to ``readings`` was for.
+    ``calls`` lists how many canaries each call to ``readings`` was for. ``findings`` are what it
+    says to ``doctor``.
     """
 
     def __init__(self, closing: Closing | None = None, pods: tuple[float, int] = (0.0, 0)) -> None:
         self.closing = closing or Closing(60, timedelta(seconds=120))
         self.pods = pods
         self.calls: list[int] = []
+        self.findings: list[Finding] = []
+        self.examined: list[tuple[Target, datetime]] = []
         self._served: dict[tuple[str, datetime], Traffic] = defaultdict(Traffic)
         self._faults: list[QuarterdeckError] = []
         self._broken: dict[str, QuarterdeckError] = {}
@@ -73,6 +78,12 @@ class FakeMetrics(Metrics):
     def break_version(self, version: str, fault: QuarterdeckError) -> None:
         """What is asked about this version fails from now on."""
         self._broken[version] = fault
+
+    def examine(self, spec: TargetSpec, now: datetime) -> Sequence[Finding]:
+        self.examined.append((spec.key, now))
+        for fault in self._next_fault():
+            raise fault
+        return self.findings
 
     @override
     def past(self, spec: TargetSpec, arms: Arms, until: datetime) -> Past:

@@ -20,8 +20,10 @@ from bot.model.canary_ports import Metrics
 from bot.model.catalog import TargetSpec
 from bot.model.counts import Thresholds
 from bot.model.errors import AccessDenied, Misconfigured, QuarterdeckError, Terminal
+from bot.model.rollout import Finding
 from bot.providers.batches import ask_together
 from bot.providers.cloudwatch.counts import Minutes, alone, together
+from bot.providers.cloudwatch.examination import examine
 from bot.providers.cloudwatch.reads import SERIES_PER_CALL, Answers, Clients, CloudWatchReads
 from bot.providers.cloudwatch.series import PERIOD, Group, Series, account_of, group_of
 from bot.providers.ecs.reads import Account
@@ -81,6 +83,10 @@ class CloudWatchMetrics(Metrics):
         answers = self._reads.ask(account, tuple(group.counted(thresholds)), *hour)
         counted = Minutes(answers, group, thresholds)
         return Past(tuple(alone(counted, at) for at in minutes), PERIOD, quantiles)
+
+    def examine(self, spec: TargetSpec, now: datetime) -> Sequence[Finding]:
+        """What ``doctor`` says of the target's canaries. Raises as every call does."""
+        return examine(self._reads, spec, CLOSING.hour(now))
 
     @override
     def readings(self, wanted: Sequence[Wanted], now: datetime) -> Readings:

@@ -41,6 +41,11 @@ class Series(BaseModel):
     values: list[tuple[float, float]] = []
     value: tuple[float, float] | None = None
 
+    @property
+    def samples(self) -> Sequence[tuple[float, float]]:
+        """All there are, by their times in seconds since 1970."""
+        return self.values if self.value is None else [self.value]
+
 
 class _Data(BaseModel):
     resultType: Literal["matrix", "vector"]  # noqa: N815 - as Prometheus spells it

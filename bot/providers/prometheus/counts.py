@@ -57,15 +57,13 @@ class Counted:
     def __init__(
         self, series: Sequence[Series], name: str, tick_of: Callable[[float], datetime]
     ) -> None:
-        self._parts: dict[str, _PerTick] = {
-            part: defaultdict(float) for part in (REQUESTS, FAILED, TIMED)
-        }
+        self._parts: dict[str, _PerTick] = defaultdict(lambda: defaultdict(float))
         self._within: dict[float, _PerTick] = defaultdict(lambda: defaultdict(float))
         for each in series:
             whose, _, part = each.metric.get(PART, "").rpartition(" ")
             if whose == name:
                 found = self._within[_bound(each)] if part == WITHIN else self._parts[part]
-                for at, value in each.values:
+                for at, value in each.samples:
                     found[tick_of(at)] += _number(value)
 
     @property
@@ -138,9 +136,10 @@ def replicas_of(series: Sequence[Series], label: str) -> tuple[float, int]:
 
 def _by_replica(series: Sequence[Series], part: str, label: str) -> Mapping[str, float]:
     return {
-        each.metric.get(label, ""): each.value[1]
+        each.metric.get(label, ""): value
         for each in series
-        if each.value is not None and each.metric.get(PART) == part
+        if each.metric.get(PART) == part
+        for _, value in each.samples
     }
 
 

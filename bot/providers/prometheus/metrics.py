@@ -31,9 +31,11 @@ from bot.model.errors import (
     Throttled,
     Unreachable,
 )
+from bot.model.rollout import Finding
 from bot.providers.batches import ask_together
 from bot.providers.prometheus.api import PrometheusApi, Series, Span
 from bot.providers.prometheus.counts import BEYOND, Counted, replicas_of
+from bot.providers.prometheus.examination import examine
 from bot.providers.prometheus.promql import Version, union, versions
 from bot.providers.ticks import Closing
 
@@ -142,6 +144,14 @@ class PrometheusMetrics(Metrics):
             pods = replicas_of(found, plan.pod)
         arms_by_tick = tuple(counted.arm(at, bounds) for at in ticks)
         return Past(arms_by_tick, closing.seconds, quantiles, pods)
+
+    def examine(self, spec: TargetSpec, now: datetime) -> Sequence[Finding]:
+        """What ``doctor`` says of the target's canaries. Raises as every call does."""
+        return examine(self._api, spec, plan_of(spec), now)
+
+    def close(self) -> None:
+        """Close connections that are kept."""
+        self._api.close()
 
     @override
     def readings(self, wanted: Sequence[Wanted], now: datetime) -> Readings:

@@ -20,7 +20,7 @@ Replicas are told apart by the plan's label and by ``instance``, which Prometheu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bot.model.canary import Arms
@@ -30,7 +30,11 @@ from bot.model.errors import Misconfigured
 VERSION = "{{version}}"
 #: The label that tells the parts of one answer apart.
 PART = "quarterdeck"
-REQUESTS, FAILED, TIMED, WITHIN, MEDIAN = "requests", "failed", "timed", "within", "median"
+REQUESTS, FAILED = "requests", "failed"
+TIMED, WITHIN, MEDIAN, SCRAPES = "timed", "within", "median", "scrapes"
+
+#: Seconds over which scrapes are counted.
+LATELY = 600
 
 _MATCHER = re.compile(
     r"(=~|!~|!=|=)(\s*)(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`)", re.DOTALL
@@ -55,6 +59,19 @@ def selecting(labels: str, version: str) -> str:
             hint=f'Write {VERSION} within a quoted value, such as app="{VERSION}".',
         )
     return done.rstrip(", \n\t").strip()
+
+
+def any_version(labels: str) -> str:
+    """The plan's labels for whatever versions there are, or more: to look what is there at all."""
+
+    def put(found: re.Match[str]) -> str:
+        operator, space, text = found[1], found[2], found[3]
+        if VERSION not in text:
+            return found[0]
+        anything = text.replace(VERSION, ".+") if operator == "=~" else '".*"'
+        return f"=~{space}{anything}"
+
+    return _MATCHER.sub(put, labels)
 
 
 def _quoted(value: str, quote: str) -> str:
@@ -101,6 +118,23 @@ class Version:
             )
         )
 
+    def there(self, seconds: int) -> str:
+        """How much there was lately: requests, their times, and scrapes of one series."""
+        by, span = self.plan.pod, f"[{seconds}s]"
+        requests = self._select(self.plan.requests)
+        parts = [
+            _part("", REQUESTS, f"sum by ({by}) (increase({requests}{span}))"),
+            _part("", SCRAPES, f"max(count_over_time({requests}[{LATELY}s]))"),
+        ]
+        if self.plan.durations is not None:
+            timed = self._select(f"{self.plan.durations}_count")
+            within = self._select(f"{self.plan.durations}_bucket")
+            parts += [
+                _part("", TIMED, f"sum(increase({timed}{span}))"),
+                _part("", WITHIN, f"sum by (le) (increase({within}{span}))"),
+            ]
+        return union(parts)
+
     def _select(self, metric: str, more: str = "") -> str:
         labels = f"{self.labels},{more.strip().rstrip(',')}" if more.strip() else self.labels
         return f"{metric}{{{labels}}}"
@@ -123,7 +157,7 @@ def versions(plan: Prometheus, arms: Arms) -> tuple[Version, Version]:
     return Version(plan, canary), Version(plan, stable)
 
 
-def union(expressions: Iterator[str] | tuple[str, ...]) -> str:
+def union(expressions: Iterable[str]) -> str:
     """One expression of many that are told apart by ``PART``."""
     return "\nor ".join(expressions)
 
