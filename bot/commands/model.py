@@ -5,18 +5,44 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.model.canary import Act
 from bot.model.deployment import Target
 
 
 @dataclass(frozen=True, slots=True)
 class Deploy:
-    """``version`` is a tag, a commit sha, a digest or ``latest``."""
+    """``version`` is a tag, a commit sha, a digest or ``latest``.
+
+    ``canary`` says whether it takes over by steps; ``None`` leaves that to the catalog.
+    """
 
     targets: tuple[Target, ...]
     version: str = "latest"
     reason: str = ""
     dry_run: bool = False
     override_freeze: bool = False
+    canary: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """Something asked of a running canary: that of the target, or, by its card, of one deployment.
+
+    ``step`` is what the card showed, counted from 0; ``None`` where it was typed.
+    """
+
+    act: Act
+    target: Target | None = None
+    id: str = ""
+    step: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowCanary:
+    """How the target's canary stands."""
+
+    target: Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +225,8 @@ class ShowHelp:
 Command = (
     Deploy
     | Rollback
+    | Conduct
+    | ShowCanary
     | OpenDeployForm
     | OpenRollbackForm
     | ShowStatus

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -253,7 +254,7 @@ def test_data_points_page_by_time(prompt: Shop) -> None:
     assert {each["StatusCode"] for each in whole["MetricDataResults"]} == {"Complete"}
 
     joined: list[list[float]] = [[], []]
-    pages, token = 0, {}
+    pages, token = 0, dict[str, Any]()
     while True:
         page = prompt.ask(*queries, MaxDatapoints=6, **token)
         pages += 1
@@ -326,12 +327,10 @@ def test_ids_are_unique_and_begin_with_a_small_letter(shop: Shop) -> None:
     times = {"StartTime": 0, "EndTime": 60}
 
     for queries in ([query, query], [{**query, "Id": "M"}], [{**query, "Id": "1m"}]):
-        refused = code_of(
-            lambda queries=queries: shop.aws.cloudwatch.get_metric_data(
-                MetricDataQueries=queries, **times
-            )
+        ask = functools.partial(
+            shop.aws.cloudwatch.get_metric_data, MetricDataQueries=queries, **times
         )
-        assert refused == "ValidationError"
+        assert code_of(ask) == "ValidationError"
 
 
 def test_a_minute_appears_one_to_two_minutes_after_its_end(world: World, shop: Shop) -> None:
@@ -466,6 +465,7 @@ class Wire:
             }
         finally:
             connection.close()
+        assert model.output_shape is not None
         return self._parser.parse(found, model.output_shape)
 
 

@@ -397,8 +397,12 @@ def test_an_answer_that_is_lost_took_effect(world: World, front: Front) -> None:
 
 
 def test_weights_can_be_changed_by_somebody_else(world: World, front: Front) -> None:
+    sticky = {"Enabled": True, "DurationSeconds": 60}
+    front.shift({front.stable: 1}, TargetGroupStickinessConfig=sticky)
     world.balancers.set_weights(front.rule, {front.stable: 1, front.canary: 2})
 
     groups = front.shown()["Actions"][0]["ForwardConfig"]["TargetGroups"]
     assert [each["Weight"] for each in groups] == [1, 2]
-    assert world.calls("ModifyRule") == []
+    forwarded = front.shown()["Actions"][0]["ForwardConfig"]
+    assert forwarded["TargetGroupStickinessConfig"] == sticky
+    assert len(world.calls("ModifyRule")) == 1

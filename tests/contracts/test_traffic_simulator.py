@@ -252,6 +252,19 @@ def test_a_burst_and_another_level_of_traffic(shop: Shop) -> None:
     assert within(stable.requests, 7 * 600)
 
 
+def test_traffic_may_vary_more_than_by_chance(shop: Shop) -> None:
+    def dispersion() -> float:
+        shop.world.advance(2000)
+        counts = [each.requests for each in shop.world.traffic.recent(shop.front.stable, 1900)]
+        mean = sum(counts) / len(counts)
+        return sum((each - mean) ** 2 for each in counts) / len(counts) / mean
+
+    assert dispersion() == pytest.approx(1, abs=0.4)
+    shop.world.traffic.set(shop.front.rule, per_second=RATE, wobble=0.2)
+    # A fifth of 500 requests, squared, is twenty times their variance by chance.
+    assert dispersion() == pytest.approx(21, rel=0.4)
+
+
 def test_a_lever_holds_from_now_on_and_no_earlier(shop: Shop) -> None:
     shop.world.advance(5 - shop.world.moment() % 5)
     before = shop.world.traffic.recent(shop.front.stable)

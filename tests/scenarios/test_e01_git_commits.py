@@ -7,6 +7,7 @@ the commit's trailer; a lost race is fetched and applied anew; nothing is ever f
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
@@ -14,6 +15,7 @@ import pytest
 
 from bot.model.deployment import Status
 from bot.playground.git import Entry
+from bot.playground.git.program import GitError
 from tests.fakes.argo_shore import REPOSITORY, ArgoShore, argo_shore
 from tests.fakes.fleet import Fleet, fleet
 from tests.fakes.squadron import WHOLE, squadron, true_end, whole
@@ -177,8 +179,11 @@ def test_e9_two_bots_and_a_human_push_to_one_repository(tmp_path: Path, postgres
         services = [deck.service() for _ in range(4)]
 
         def human() -> None:
-            said = len(git.log(REPOSITORY))
-            git.commit(REPOSITORY, HUMAN, {"notes.md": f"{said}\n"}, f"Note {said}")
+            for _ in range(20):  # the other bot may push in this very moment: so she tries again
+                said = len(git.log(REPOSITORY))
+                with suppress(GitError):
+                    git.commit(REPOSITORY, HUMAN, {"notes.md": f"{said}\n"}, f"Note {said}")
+                    return
 
         before = git.head(REPOSITORY)
         git.faults.race(human, 4)

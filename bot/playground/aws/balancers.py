@@ -131,14 +131,15 @@ class Balancers:
             return rule.arn
 
     def set_weights(self, rule: str, weights: Mapping[str, int]) -> None:
-        """Let somebody else shift the traffic of a rule."""
+        """Let somebody else shift the traffic of a rule; its stickiness and other actions stay."""
         with self._world.lock:
             balancing = self._world.estate_of(rule).balancing
             found = balancing.find_rule(rule)
             if found is None:
                 raise KeyError(rule)
             balancer, it = found
-            it.actions = checked_actions(balancing, balancer, [forward(weights)])
+            actions = [_shifted(each, weights) for each in it.actions]
+            it.actions = checked_actions(balancing, balancer, actions)
 
     def weights(self, rule: str) -> dict[str, int]:
         """The weight of each target group of a rule, by its ARN."""
@@ -196,6 +197,14 @@ def forward(weights: Mapping[str, int]) -> Json:
     """The action that forwards by weight."""
     groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in weights.items()]
     return {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
+
+
+def _shifted(action: Json, weights: Mapping[str, int]) -> Json:
+    if action["Type"] != "forward":
+        return action
+    kept = {key: each for key, each in action.items() if key != "TargetGroupArn"}
+    groups = forward(weights)["ForwardConfig"]
+    return {**kept, "ForwardConfig": {**action["ForwardConfig"], **groups}}
 
 
 def _arn(estate: Estate, resource: str) -> str:

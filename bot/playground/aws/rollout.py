@@ -60,7 +60,7 @@ class Scheduler:
         for task in leaving:
             why = f"Scaling activity initiated by (deployment {service.primary.id})"
             self._tasks.stop(service, task, why, "ServiceSchedulerInitiated")
-        if service.status == "DRAINING" and all(
+        if not leaving and all(
             task.last_status in {"STOPPING", "DEPROVISIONING", "STOPPED"}
             for task in service.tasks.values()
         ):

@@ -363,12 +363,13 @@ class World:
         self._timeline.catch_up()
 
     def services(self) -> list[Service]:
-        """Every service of every account and region."""
+        """Every service of every account and region, until it is INACTIVE."""
         return [
             service
             for estate in self._estates.values()
             for cluster in estate.clusters.values()
             for service in cluster.services.values()
+            if service.status != "INACTIVE"
         ]
 
     def _repository(self, estate: Estate, name: str) -> Repository:

@@ -217,7 +217,12 @@ def _bring(repository: Repository, commit: str) -> bool:
 def _descends(repository: Repository, other: str, ours: str) -> bool:
     """Whether ``other`` is ours or follows it; missing history is fetched before it says no."""
     history = repository.history
-    if ours == other or history.descends(other, ours):
+    # Most are near each other, and to see that starts no git.
+    if ours == other or history.near(other, ours):
+        return True
+    if history.near(ours, other):
+        return False
+    if history.descends(other, ours):
         return True
     if history.descends(ours, other) or not repository.clone.shallow:
         return False

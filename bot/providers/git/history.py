@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bot.providers.argocd.desired import Author
 from bot.providers.git.clone import Clone
 from bot.providers.git.faults import Broken
 from bot.providers.git.messages import DEPLOYMENT_ID
+from bot.providers.git.objects import header
 from bot.providers.git.program import GitFailed
 
 #: Clocks differ: a commit may look so much older than it is.
 CLOCK_SLACK = timedelta(minutes=10)
+#: Commits between two, at most, for one to be near the other.
+_NEAR = 500
+_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,7 @@ class History:
     """Reads the history that a clone has. Raises ``Broken`` where the clone is at fault."""
 
     clone: Clone
+    _parents: dict[str, list[str]] = field(default_factory=dict, repr=False)
 
     def commit_for(self, deployment_id: str, tip: str, since: datetime) -> str | None:
         """The commit that was made for a deployment, on the branch as it is at ``tip``."""
@@ -43,6 +49,18 @@ class History:
         ends = self.clone.line("log", "--format=%ct", "--max-parents=0", tip, "--").split()
         return all(int(end) < (moment - CLOCK_SLACK).timestamp() for end in ends)
 
+    def near(self, commit: str, ancestor: str) -> bool:
+        """Whether one commit follows another closely; where not, it may still do so from afar."""
+        seen, waiting = {commit}, deque([commit])
+        while waiting and len(seen) < _NEAR:
+            for parent in self._parents_of(waiting.popleft()):
+                if parent == ancestor:
+                    return True
+                if parent not in seen:
+                    seen.add(parent)
+                    waiting.append(parent)
+        return False
+
     def descends(self, commit: str, ancestor: str) -> bool:
         """Whether one commit follows another, as far as history is known."""
         try:
@@ -52,6 +70,18 @@ class History:
                 raise Broken(failed.said) from None
             return False
         return True
+
+    def _parents_of(self, commit: str) -> list[str]:
+        """Those that a commit names; none where it was not fetched. What is read once is kept."""
+        known = self._parents.get(commit)
+        if known is None:
+            found = self.clone.objects.read(commit)
+            if found is None:
+                return []
+            if len(self._parents) >= _REMEMBERED:
+                self._parents.clear()
+            known = self._parents[commit] = header(found, "parent")
+        return known
 
     def time_of(self, commit: str) -> datetime:
         """When it was committed."""

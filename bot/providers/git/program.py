@@ -38,11 +38,8 @@ class Call:
 
 def run(call: Call) -> bytes:
     """What git prints. Raises ``GitFailed``, and ``Misconfigured`` where there is no git."""
-    program = shutil.which("git", path=call.environment.get("PATH"))
-    if program is None:
-        raise Misconfigured("There is no git on this machine.", hint="Install git.")
     with subprocess.Popen(  # noqa: S603 - git itself, and no shell
-        [program, *call.arguments],
+        [git_in(call.environment), *call.arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -62,6 +59,14 @@ def run(call: Call) -> bytes:
     if process.returncode != 0:
         raise GitFailed(process.returncode, _text(out), _text(said))
     return out
+
+
+def git_in(environment: Mapping[str, str]) -> str:
+    """Where git is. Raises ``Misconfigured`` where there is none."""
+    program = shutil.which("git", path=environment.get("PATH"))
+    if program is None:
+        raise Misconfigured("There is no git on this machine.", hint="Install git.")
+    return program
 
 
 def _text(words: bytes) -> str:

@@ -26,7 +26,7 @@ def test_grammar_has_what_is_built_and_no_more() -> None:
     assert set(verbs(DEPLOY)) == ISSUE
     assert verbs(ROLLBACK) == ()
     options = {option.name for spec in COMMANDS for option in spec.options}
-    assert not options & {"--canary", "--rolling", "--when-green", "--at"}
+    assert not options & {"--when-green", "--at"}
 
 
 def test_names_and_aliases_are_unique() -> None:
