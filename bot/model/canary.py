@@ -35,10 +35,11 @@ class Aim:
     - ``GONE``: nothing of the canary is left.
 
     ``before`` is the share that was read back last: weights that are neither that nor the aim's
-    were changed by somebody else.
+    were changed by somebody else. ``since`` is when it was aimed at first.
     """
 
     goal: Goal
+    since: datetime
     step: int = 0
     share: float = 0.0
     tasks: int | None = None

@@ -103,8 +103,14 @@ class Clone:
                 return False
         return self.has(commit)
 
+    def deepen_by(self, commits: int) -> None:
+        """Fetch so many commits before those where history ends. Raises ``Broken``, or as fetch."""
+        with self._locked():
+            if self.shallow:
+                self._fetch((f"--deepen={commits}",), self._refspec, _FIRST)
+
     def deepen(self, since: datetime | None = None) -> None:
-        """Fetch history back to a moment, or all of it. Raises as ``fetch``."""
+        """Fetch history back to a moment, or all of it. Raises ``Broken``, or as ``fetch``."""
         with self._locked():
             if not self.shallow:
                 return
@@ -113,8 +119,7 @@ class Clone:
                     moment = f"--shallow-since={int(since.timestamp())}"
                     self._fetch((moment,), self._refspec, _FIRST)
                     return
-            with suppress(Broken):
-                self._fetch(("--unshallow",), self._refspec, _FIRST)
+            self._fetch(("--unshallow",), self._refspec, _FIRST)
 
     @property
     def shallow(self) -> bool:

@@ -29,16 +29,19 @@ class History:
     _parents: dict[str, list[str]] = field(default_factory=dict, repr=False)
 
     def commit_for(self, deployment_id: str, tip: str, since: datetime) -> str | None:
-        """The commit that was made for a deployment, on the branch as it is at ``tip``."""
+        """The commit that was made for a deployment since then, as the branch is at ``tip``.
+
+        Only its own date counts: git's ``--since`` goes no further back than to the first commit
+        that says it is older, and somebody's clock may be wrong.
+        """
         trailers = f"%(trailers:key={DEPLOYMENT_ID},valueonly,unfold)"
-        words = ["log", f"--format=%H%x00{trailers}%x00", "--fixed-strings"]
+        words = ["log", f"--format=%H%x00%ct%x00{trailers}%x00", "--fixed-strings"]
         words.append(f"--grep={DEPLOYMENT_ID}: {deployment_id}")
-        words.append(f"--since={int((since - CLOCK_SLACK).timestamp())}")
         fields = self.clone.line(*words, tip, "--").split("\0")
         found = None
-        for commit, values in zip(fields[::2], fields[1::2], strict=False):
+        for commit, at, values in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
             # The oldest: a later one is a copy (cherry-picked, squashed) that somebody made of it.
-            if deployment_id in values.split("\n"):
+            if deployment_id in values.split("\n") and _instant(at) >= since - CLOCK_SLACK:
                 found = commit.strip()
         return found
 

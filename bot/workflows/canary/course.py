@@ -94,7 +94,7 @@ def aim(canary: Canary) -> Aim:
     step = canary.plan.steps[canary.step]
     goal = _GOALS[canary.phase]
     share = step.share if goal is Goal.SHARE else 0.0
-    return Aim(goal, canary.step, share, step.tasks, canary.share)
+    return Aim(goal, canary.since, canary.step, share, step.tasks, canary.share)
 
 
 def course(seen: Seen) -> Turn:

@@ -60,6 +60,18 @@ def test_history_before_the_clone_is_fetched_where_it_is_asked_for(
     assert (author.name, author.commit) == ("alice", old)
 
 
+def test_history_that_cannot_be_fetched_hides_no_commit(place: GitPlace) -> None:
+    """A git that was killed leaves its lock; what is said not to have been sent is sent again."""
+    since = place.host.log(NAME)[-1].at
+    old = place.bot("old").send(place.target, order(), TAGGED)
+    for number in range(3):
+        place.host.commit(NAME, "Dana", {"n": f"{number}\n"}, f"{number}.")
+    bot = place.bot("new")
+    bot.head(place.target)
+    next((place.folder / "new").glob("*.git")).joinpath("shallow.lock").touch()
+    assert bot.sent(place.target, order(), since) == old
+
+
 def test_how_a_commit_stands_to_ours(place: GitPlace) -> None:
     bot, first = place.bot(), place.host.head(NAME)
     ours = bot.send(place.target, order(), TAGGED)
