@@ -118,9 +118,25 @@ def test_the_first_failed_request_of_a_replica_is_seen(place: Place) -> None:
     assert place.read() == [Arm(21, 1)]
 
 
-def test_a_restart_counts_from_nothing(place: Place) -> None:
+def test_a_restart_counts_from_its_second_scrape_on(place: Place) -> None:
     place.requests("a", {-10: 500, 5: 510, 20: 520, 35: 4, 50: 9})
-    assert place.read() == [Arm(10 + 10 + 4 + 5)]
+    place.requests("a", {-10: 7, 5: 7, 20: 8, 35: STALE}, code="500")
+    place.requests("a", {35: 3, 50: 4}, code="503")
+    assert place.read() == [Arm(10 + 11 + 6, 1 + 1)]
+
+
+def test_series_that_are_dropped_make_no_requests(place: Place) -> None:
+    """Some exporters forget what was idle for long: the rest is no restart's first count."""
+    place.requests("a", {-10: 90_000, 5: 90_000, 20: 90_000, 35: STALE}, code="301")
+    place.requests("a", steadily(-10, 5, 6, first=80_000))
+    assert place.read() == [Arm(5 + 5 + 5)]
+
+
+def test_errors_that_are_dropped_take_none_from_other_replicas(place: Place) -> None:
+    place.requests("a", {-10: 40, 5: 40, 20: 40, 35: STALE}, code="500")
+    place.requests("a", steadily(-10, 50, 6))
+    place.requests("b", {-10: 0, 5: 0, 20: 0, 35: 3, 50: 3}, code="500")
+    assert place.read() == [Arm(50 + 50 + (50 - 40) + 3 + 50, 3)]
 
 
 def test_what_a_new_replica_had_counted_before_is_not_counted(place: Place) -> None:

@@ -95,8 +95,8 @@ class Counted:
 
     def arm(self, at: datetime, bounds: Bounds | None) -> Arm:
         """The tick, counted beyond those bounds."""
-        requests = round(self._parts[REQUESTS].get(at, 0.0))
-        errors = min(round(self._parts[FAILED].get(at, 0.0)), requests)
+        requests = max(0, round(self._parts[REQUESTS].get(at, 0.0)))
+        errors = min(max(0, round(self._parts[FAILED].get(at, 0.0))), requests)
         if bounds is None:
             return Arm(requests, errors)
 

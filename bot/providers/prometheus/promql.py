@@ -3,18 +3,18 @@
 **Increments.** ``increase()`` is not what is counted by. It extrapolates to the ends of its
 window, so that its counts are not whole and claim more evidence than there is, it never sees what
 fell between two windows, and it takes the first failed request of a replica, with which a new
-series begins, for nothing. Instead each series' value is compared with its own of one step
-before, per replica, and then summed. Steps follow each other without a gap, so nothing is counted
-twice or lost. A series that
+series begins, for nothing. Instead each replica's counters are compared with their own values of
+one step before, and then summed over the replicas. Steps follow each other without a gap, so
+nothing is counted twice or lost. A replica that
 
-- grew counts by how much;
-- shrank was reset by a restart: it counts from 0;
-- is new counts from 0 where its replica was scraped a step before; a replica that is itself new
-  counts from its second scrape on, as nobody knows when what it had counted by its first one was;
-- was not there a step before, as its whole replica was not (a failed scrape ends its series),
-  counts nothing: a gap is a gap, for requests and errors alike.
+- has counted on counts by how much, in series that are new to it from 0;
+- is new counts from its second scrape on: nobody knows when what it had counted by its first one
+  happened. So does one whose counters went back, as it was restarted;
+- could not be scraped a step before (that ends its series) counts nothing: a gap is a gap, for
+  requests and errors alike, and what fell into it is lost.
 
 Replicas are told apart by the plan's label and by ``instance``, which Prometheus sets itself.
+All of it is summed by the server, whose answers stay small however many series there are.
 """
 
 from __future__ import annotations
@@ -92,15 +92,16 @@ class Version:
     def counted(self, name: str, step: int) -> Iterator[str]:
         """Increments over ``step`` seconds: of requests, of failed ones, of those that took no
         longer than each bound (cumulative, by ``le``) and of all of which the time is known."""
-        requests = self._select(self.plan.requests)
-        failed = self._select(self.plan.requests, self.plan.failed)
-        yield _part(name, REQUESTS, self._increments(requests, requests, step))
-        yield _part(name, FAILED, self._increments(failed, requests, step))
+        requests = self._grown(self._select(self.plan.requests), step)
+        yield _part(name, REQUESTS, f"sum ({requests} >= 0)")
+        # A replica's first failed request begins a series that was not there before.
+        failed = self._grown(self._select(self.plan.requests, self.plan.failed), step, new=True)
+        yield _part(name, FAILED, self._where(failed, requests))
         if self.plan.durations is not None:
-            timed = self._select(f"{self.plan.durations}_count")
-            within = self._select(f"{self.plan.durations}_bucket")
-            yield _part(name, TIMED, self._increments(timed, timed, step))
-            yield _part(name, WITHIN, self._increments(within, timed, step, " by (le)"))
+            timed = self._grown(self._select(f"{self.plan.durations}_count"), step)
+            within = self._grown(self._select(f"{self.plan.durations}_bucket"), step, ", le")
+            yield _part(name, TIMED, f"sum ({timed} >= 0)")
+            yield _part(name, WITHIN, self._where(within, timed, " by (le)"))
 
     def replicas(self, seconds: int) -> str:
         """Each replica's median response time, and of how many requests it is.
@@ -139,14 +140,21 @@ class Version:
         labels = f"{self.labels},{more.strip().rstrip(',')}" if more.strip() else self.labels
         return f"{metric}{{{labels}}}"
 
-    def _increments(self, series: str, replica: str, step: int, by: str = "") -> str:
-        """``replica`` is there wherever the replica was scraped."""
-        before = f"offset {step}s"
-        same = ", ".join(dict.fromkeys((self.plan.pod, "instance")))
-        return (
-            f"sum{by} (({series} - {series} {before} >= 0)"
-            f" or ({series} and on ({same}) ({replica} {before})))"
-        )
+    @property
+    def _replica(self) -> str:
+        return ", ".join(dict.fromkeys((self.plan.pod, "instance")))
+
+    def _where(self, part: str, whole: str, by: str = "") -> str:
+        """The part's sum over the replicas whose whole has counted on. A part may have shrunk all
+        the same, where an exporter drops series that were idle for long."""
+        same = f"on ({self._replica})"
+        return f"sum{by} (clamp_min({part}, 0) and {same} ({whole} >= 0))"
+
+    def _grown(self, series: str, step: int, by: str = "", *, new: bool = False) -> str:
+        """By how much each replica's sum is more than ``step`` seconds ago; less is negative."""
+        now = f"sum by ({self._replica}{by}) ({series})"
+        grown = f"{now} - sum by ({self._replica}{by}) ({series} offset {step}s)"
+        return f"({grown} or {now})" if new else f"({grown})"
 
 
 def versions(plan: Prometheus, arms: Arms) -> tuple[Version, Version]:
