@@ -196,7 +196,7 @@ class Prometheus(Part):
     """A Prometheus server, and how each version's requests are told apart in it.
 
     In ``labels`` ``{{version}}`` stands for the name by which a version is told from the other:
-    its target group, its Kubernetes Service or its pods' template hash.
+    that of its target group, its Kubernetes Service or its pods' template hash.
     """
 
     url: str = Field(pattern=ENDPOINT, description=MEANING[ENDPOINT])

@@ -39,6 +39,7 @@ LATELY = 600
 _MATCHER = re.compile(
     r"(=~|!~|!=|=)(\s*)(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`)", re.DOTALL
 )
+_TARGET_GROUP = re.compile(r"arn:[^:]+:elasticloadbalancing:[^:]*:[^:]*:targetgroup/([^/]+)/.+")
 
 
 def selecting(labels: str, version: str) -> str:
@@ -161,8 +162,14 @@ def versions(plan: Prometheus, arms: Arms) -> tuple[Version, Version]:
     """Canary and stable. Raises ``Misconfigured`` where they cannot be told apart."""
     if arms.canary == arms.stable:
         raise Misconfigured(f"Both versions have the same name, {arms.stable or 'none'}.")
-    canary, stable = (selecting(plan.labels, name) for name in (arms.canary, arms.stable))
+    canary, stable = (selecting(plan.labels, named(arm)) for arm in (arms.canary, arms.stable))
     return Version(plan, canary), Version(plan, stable)
+
+
+def named(arm: str) -> str:
+    """What stands in labels for a version: a target group's ARN is nowhere in them, its name is."""
+    found = _TARGET_GROUP.fullmatch(arm)
+    return found[1] if found else arm
 
 
 def union(expressions: Iterable[str]) -> str:

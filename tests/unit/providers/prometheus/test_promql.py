@@ -57,6 +57,13 @@ def test_two_versions_have_two_names() -> None:
         versions(plan, Arms("web", "web"))
 
 
+def test_a_target_group_stands_in_labels_by_its_name() -> None:
+    plan = Prometheus(url="http://prometheus", labels='group="{{version}}"')
+    arn = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup"
+    canary, stable = versions(plan, Arms(f"{arn}/web/1", f"{arn}/web-canary/2"))
+    assert (canary.labels, stable.labels) == ('group="web-canary"', 'group="web"')
+
+
 def series(part: str, *values: float, **labels: str) -> Series:
     samples = [(15.0 * number, value) for number, value in enumerate(values, 1)]
     return Series(metric={"quarterdeck": part, **labels}, values=samples)
