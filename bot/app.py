@@ -109,7 +109,15 @@ def connect(settings: Settings, stirred: Callable[[], None]) -> Outside:
     """Clients for everything outside. ``stirred`` is called when a watch has seen a change."""
     clients = AwsClients()
     slack = web_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
-    reach = Reach(clients, git_access(settings), settings.kubeconfig or "", SystemClock(), stirred)
+    token = settings.prometheus_token
+    reach = Reach(
+        clients,
+        git_access(settings),
+        settings.kubeconfig or "",
+        SystemClock(),
+        stirred,
+        token.get_secret_value() if token is not None else None,
+    )
     return Outside(clients, Fleet(reach), EcrRegistry(clients), slack)
 
 
