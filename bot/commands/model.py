@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.model.canary import Act
 from bot.model.deployment import Target
 
 
@@ -114,6 +115,20 @@ class Reject:
     id: str
     reason: str = ""
     digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """What a running canary is to do. ``id`` is its deployment's.
+
+    ``step`` is the one that the card showed, counted from 0; ``None`` when typed, where the one
+    it is at is meant.
+    """
+
+    id: str
+    act: Act
+    reason: str = ""
+    step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

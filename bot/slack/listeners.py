@@ -101,7 +101,7 @@ class Listeners:
             and catalog.spec(one.target) is not None
             and may_approve(catalog.policy_of(one.target), requester, one)
         ]
-        desk = home.Desk(tuple(mine), reply.deployments)
+        desk = home.Desk(tuple(mine), reply.deployments, reply.canaries)
         return home.home(desk, self.edge.clock.now())
 
 

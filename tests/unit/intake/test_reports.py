@@ -22,7 +22,9 @@ from bot.commands.model import (
     ShowStatus,
     ShowWhoAmI,
 )
-from bot.model.catalog import FreezeWindow
+from bot.model.canary import Canary, Phase
+from bot.model.canary_plan import CanaryPlan, Native
+from bot.model.catalog import FreezeWindow, People
 from bot.model.deployment import Status, Target
 from bot.model.errors import AccessDenied
 from bot.model.reply import (
@@ -394,3 +396,28 @@ def test_a_card_of_what_left_the_catalog_is_still_drawn(rooms: Rooms) -> None:
     made = rooms.deploy("v2", PRODUCTION)
     rooms.catalog = without(rooms.catalog, PRODUCTION, Target("analytics", "production"))
     assert facts(rooms, made.id).deployment == made
+
+
+def test_a_canary_stands_on_its_card_in_status_and_in_the_queue(rooms: Rooms) -> None:
+    made = rooms.started("v2")
+    assert facts(rooms, made.id).canary is None
+    one = Canary(made.id, CanaryPlan(native=Native()), Phase.BAKING, rooms.clock.now(), share=0.1)
+    with rooms.database.begin() as tx:
+        tx.canaries.add(one)
+    assert facts(rooms, made.id).canary == one
+    assert status(rooms).canary == one
+    queue = rooms.says("alice", ShowQueue())
+    assert isinstance(queue, DeploymentList)
+    assert queue.canary_of(made.id) == one
+    with rooms.database.begin() as tx:
+        tx.canaries.change(one, phase=Phase.OVER)
+    assert facts(rooms, made.id).canary is not None
+    assert status(rooms).canary is None
+
+
+def test_a_card_names_who_may_tell_a_canary_what_to_do(rooms: Rooms) -> None:
+    made = rooms.deploy("v2", PRODUCTION)
+    everybody = "any full member of the workspace"
+    assert facts(rooms, made.id).promoters == f"{everybody}, <!subteam^{CAPTAINS}>"
+    rooms.catalog = a_catalog(promoters=People(users=("U0BOB",)))
+    assert facts(rooms, made.id).promoters == "<@U0BOB>"
