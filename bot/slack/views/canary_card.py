@@ -11,16 +11,14 @@ from datetime import timedelta
 
 from slack_sdk.models.blocks import Block
 
-from bot.analysis.tick import ERRORS, OVER, REQUESTS, SLOW
+from bot.analysis.tick import COLUMNS, ERRORS, REQUESTS
 from bot.analysis.verdict import Outcome
 from bot.analysis.wording import WORTH_SAYING, against_chance, percent
 from bot.model.canary import Act, Canary, Crew, Judgement, Phase, Wish
-from bot.model.canary_plan import CanaryPlan, in_percent, in_seconds
+from bot.model.canary_plan import in_percent
+from bot.slack.charts.series import slowness
 from bot.slack.views.message import context, fields, section
 from bot.slack.views.text import advice, escaped, moment, person
-
-#: The column of requests slower than the quantile that limits are given for.
-P95 = SLOW.start + 1
 
 _MARKS = {
     Outcome.PASS: "✅ passes",
@@ -118,7 +116,7 @@ def _tasks(crew: Crew) -> str:
 
 
 def _figures(one: Canary, counts: Sequence[int]) -> Iterator[str]:
-    if len(counts) <= OVER:
+    if len(counts) < COLUMNS:
         yield "nothing measured yet"
         return
     requests = counts[REQUESTS]
@@ -129,13 +127,6 @@ def _figures(one: Canary, counts: Sequence[int]) -> Iterator[str]:
     if one.past is not None and one.past.quantiles is not None:
         column, beyond = slowness(one.plan)
         yield f"{percent(counts[column] / requests)} slower than {beyond}"
-
-
-def slowness(plan: CanaryPlan) -> tuple[int, str]:
-    """Which requests are called slow, as a column of counts, and than what they are slower."""
-    if plan.limits.p95 is not None:
-        return OVER, in_seconds(plan.limits.p95)
-    return P95, "the usual p95"
 
 
 def _verdict(judgement: Judgement) -> str:
