@@ -9,7 +9,7 @@ from statistics import median
 from bot.model.catalog import Catalog
 from bot.model.deployment import Deployment, Kind, Status
 from bot.model.ports import Transaction
-from bot.model.reply import CardFacts
+from bot.model.reply import CardFacts, ChartFacts
 from bot.policy.roles import promoters
 from bot.workflows.drift import LEFT, last_told
 
@@ -40,6 +40,14 @@ def card_facts(
         canary=tx.canaries.get(deployment_id),
         promoters=promoters(policy) if policy else "",
     )
+
+
+def chart_facts(tx: Transaction, deployment_id: str) -> ChartFacts | None:
+    """What its canary's chart is drawn from; ``None`` where it has no canary."""
+    deployment, canary = tx.deployments.get(deployment_id), tx.canaries.get(deployment_id)
+    if deployment is None or canary is None:
+        return None
+    return ChartFacts(deployment, canary, tuple(tx.canaries.ticks(deployment_id)))
 
 
 def stays(tx: Transaction, deployment: Deployment) -> bool:

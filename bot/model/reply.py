@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.model.canary import Canary
+from bot.model.canary import Canary, Measured
 from bot.model.deployment import (
     AuditRow,
     Deployment,
@@ -119,6 +119,15 @@ class CardFacts:
     warnings: tuple[str, ...] = ()
     canary: Canary | None = None
     promoters: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChartFacts:
+    """What a canary's chart is drawn from; ``ticks`` are all so far, oldest first."""
+
+    deployment: Deployment
+    canary: Canary
+    ticks: tuple[Measured, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from bot.model.canary import Canary, Crew, Judgement, Past, Phase
 from bot.model.canary_plan import CanaryLimits, CanaryPlan, CanaryStep, Native
 from bot.model.deployment import Deployment, Image, Kind, Person, Status, Target
 from bot.model.reply import CardFacts
+from bot.slack.messenger import Picture
 from bot.slack.outbox import Deliverer, Route
 from bot.slack.views.message import Message
 from tests.fakes.deliveries import FakeDeliveries
@@ -90,6 +91,7 @@ class Outbox:
 
     announce_in: str | None = None
     facts: dict[str, CardFacts] = field(default_factory=dict)
+    charts: dict[str, Picture] = field(default_factory=dict)
     deliveries: FakeDeliveries = field(default_factory=FakeDeliveries)
     messenger: FakeMessenger = field(default_factory=FakeMessenger)
     clock: FakeClock = field(default_factory=FakeClock)
@@ -98,7 +100,7 @@ class Outbox:
         self.restart()
 
     def restart(self) -> None:
-        route = Route(self.facts.get, lambda: self.announce_in)
+        route = Route(self.facts.get, lambda: self.announce_in, self.charts.get)
         self.deliverer = Deliverer(self.deliveries, route, self.messenger, self.clock, "replica-1")
 
     def owe_card(
