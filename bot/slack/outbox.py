@@ -34,7 +34,7 @@ from bot.slack.messenger import (
     Unshowable,
 )
 from bot.slack.pacing import DENIED, LONGEST_WAIT, Pacing
-from bot.slack.pictures import Pictures
+from bot.slack.pictures import TRIES, Pictures
 from bot.slack.views.card import card
 from bot.slack.views.message import Message
 from bot.slack.views.text import channel as channel_link
@@ -152,6 +152,9 @@ class Deliverer:
     def _set_aside(self, delivery: Delivery, fault: BaseException) -> None:
         """A mistake of ours in one message must not stop all the others."""
         log.error("delivery_failed", deployment_id=delivery.deployment_id, exc_info=fault)
+        if delivery.lacks_chart and delivery.attempts >= TRIES:
+            self._pictures.leave(delivery)
+            return
         why = f"Internal fault: {type(fault).__name__}"
         self._postpone(delivery, self._pacing.failed(delivery.id, self._clock.now()), why)
 

@@ -67,7 +67,7 @@ class Pictures:
         except QuarterdeckError as fault:
             self._failed(delivery, fault, now)
             return False
-        self._done(delivery)
+        self.leave(delivery)
         return shown is not None
 
     def _kept(self, delivery: Delivery) -> Shown | None:
@@ -99,9 +99,10 @@ class Pictures:
         if not isinstance(fault, AccessDenied) or fault.message not in self._told:
             self._told.add(fault.message)
             log.warning("chart_not_shown", deployment_id=delivery.deployment_id, why=fault.message)
-        self._done(delivery)
+        self.leave(delivery)
 
-    def _done(self, delivery: Delivery) -> None:
+    def leave(self, delivery: Delivery) -> None:
+        """Leave the message as it is now: nothing more is owed."""
         self._uploaded.pop(delivery.id, None)
         self._pacing.succeeded(delivery.id)
         self._deliveries.delivered(delivery, delivery.channel, delivery.ts or "")
