@@ -44,6 +44,7 @@ class FakeMessenger:
     lost: list[Exception] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
     upload_faults: list[Exception] = field(default_factory=list)
+    update_faults: list[Exception] = field(default_factory=list)
 
     def post(self, letter: Letter) -> Posted:
         self._begin("post", letter.channel)
@@ -59,6 +60,8 @@ class FakeMessenger:
 
     def update(self, at: Posted, message: Message) -> None:
         self._begin("update", at.channel)
+        if self.update_faults:
+            raise self.update_faults.pop(0)
         if (at.channel, at.ts) not in self.messages:
             raise MessageGone("Slack refused chat.update: message_not_found.")
         stored = self.messages[at.channel, at.ts]

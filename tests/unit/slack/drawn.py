@@ -92,6 +92,7 @@ class Outbox:
     announce_in: str | None = None
     facts: dict[str, CardFacts] = field(default_factory=dict)
     charts: dict[str, Picture] = field(default_factory=dict)
+    chart_fault: Exception | None = None
     deliveries: FakeDeliveries = field(default_factory=FakeDeliveries)
     messenger: FakeMessenger = field(default_factory=FakeMessenger)
     clock: FakeClock = field(default_factory=FakeClock)
@@ -100,8 +101,13 @@ class Outbox:
         self.restart()
 
     def restart(self) -> None:
-        route = Route(self.facts.get, lambda: self.announce_in, self.charts.get)
+        route = Route(self.facts.get, lambda: self.announce_in, self._draw)
         self.deliverer = Deliverer(self.deliveries, route, self.messenger, self.clock, "replica-1")
+
+    def _draw(self, deployment_id: str) -> Picture | None:
+        if self.chart_fault is not None:
+            raise self.chart_fault
+        return self.charts.get(deployment_id)
 
     def owe_card(
         self, status: Status = Status.RUNNING, *, current: bool = True, **changes: Any
