@@ -112,7 +112,7 @@ def _version(one: Canary, share: str, crew: Crew, counts: Sequence[int]) -> str:
 
 
 def _tasks(crew: Crew) -> str:
-    return f"{crew.running}/{crew.desired} tasks running, {crew.healthy} healthy"
+    return f"{crew.running}/{crew.desired} tasks, {crew.healthy} healthy"
 
 
 def _figures(one: Canary, counts: Sequence[int]) -> Iterator[str]:

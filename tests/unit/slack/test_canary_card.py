@@ -51,11 +51,11 @@ def test_it_shows_how_far_it_is_and_how_both_versions_fare() -> None:
     shown = dump(drawn(a_canary(judgement=WORSE)))
     assert "step 2 of 3" in shown
     assert "✓ 10%  →  *25%*  →  50%  →  all" in shown
-    for part in ("25% of the traffic", "3/3 tasks running, 2 healthy"):
+    for part in ("25% of the traffic", "3/3 tasks, 2 healthy"):
         assert part in shown
     assert "2.1 % errors of 4,812" in shown
     assert "75% of the traffic" in shown
-    assert "10/10 tasks running, 10 healthy" in shown
+    assert "10/10 tasks, 10 healthy" in shown
     assert "0.3 % errors of 43,201" in shown
     assert "🛑 abort" in shown
     assert "the odds against chance are 4,000 to 1." in shown
@@ -151,7 +151,7 @@ def test_one_that_was_taken_back_shows_its_evidence() -> None:
     assert "2.1 % errors of 4,812" in shown
     assert "4,000 to 1" in shown
     assert "Held" not in shown
-    assert "tasks running" not in shown
+    assert "tasks," not in shown
 
 
 def test_words_from_outside_are_never_markup() -> None:
