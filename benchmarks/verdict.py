@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import quantiles
+from statistics import median, quantiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,18 @@ def at_most(measure: str, ours: float, reference: float, unit: str, most: float)
     """Ours must be at most ``most`` times the reference."""
     ratio = ours / reference
     named = (f"{ours:.2f} {unit}", f"{reference:.2f} {unit}")
+    return Verdict(measure, *named, ratio, f"ratio <= {most:.2g}", ratio <= most)
+
+
+def pairs_at_most(
+    measure: str, ours: Sequence[float], reference: Sequence[float], most: float
+) -> Verdict:
+    """The median of the ratios of pairs, in seconds, that were measured one after the other.
+
+    What else the machine does meanwhile slows both of a pair, and so tells little in their ratio.
+    """
+    ratio = median(one / other for one, other in zip(ours, reference, strict=True))
+    named = (f"{median(ours):.2f} s", f"{median(reference):.2f} s")
     return Verdict(measure, *named, ratio, f"ratio <= {most:.2g}", ratio <= most)
 
 

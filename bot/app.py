@@ -46,6 +46,7 @@ from bot.store.session import make_engine
 from bot.store.single import only_process
 from bot.telemetry.logs import adopt_engine_logs, configure
 from bot.telemetry.metrics import Metrics
+from bot.workflows.canary.conductor import Conductor
 from bot.workflows.engine import Engine
 from bot.workflows.keeper import Keeper
 from bot.workflows.observer import Observer
@@ -169,6 +170,7 @@ class Bot:
             self._clock,
             self._catalog.current,
             replica,
+            self._outside.fleet.canaries,
         )
         self._work(engine, parts)
         if self._front:
@@ -210,6 +212,12 @@ class Bot:
         observer.start()
         self._stack.callback(observer.stop)
         self._troubles.append(observer.trouble)
+        conductor = Conductor(
+            parts, self._outside.fleet.canaries, self._outside.fleet.metrics, parts.conducted
+        )
+        conductor.start()
+        self._stack.callback(conductor.stop)
+        self._troubles.append(conductor.trouble)
         log.info("took up work", replica=parts.replica)
 
     def _knock(self) -> Home | None:

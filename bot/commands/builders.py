@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,7 +18,8 @@ from bot.commands.names import (
     find_target,
 )
 from bot.commands.sentence import environment_of, place, without_fillers
-from bot.commands.tokens import Token
+from bot.commands.tokens import Phrase, Token
+from bot.model.canary import Act
 from bot.model.wording import plain, quoted
 
 MAX_AUDIT_ROWS = 50
@@ -49,7 +50,58 @@ def _deploy(line: Line) -> model.Command:
         reason,
         dry_run=line.has("--dry-run"),
         override_freeze=line.has("--override-freeze"),
+        canary=_strategy(line),
     )
+
+
+def _strategy(line: Line) -> bool | None:
+    if line.has("--canary") and line.has("--rolling"):
+        raise mistake(
+            Mistake.USAGE,
+            "--canary and --rolling exclude each other.",
+            "--canary takes over by steps, --rolling replaces everything at once.",
+        )
+    return line.has("--canary") or (False if line.has("--rolling") else None)
+
+
+_ACTS = {"promote": Act.PROMOTE, "hold": Act.HOLD, "abort": Act.ABORT}
+
+
+def _canary(line: Line) -> model.Command:
+    words = _plain_words(line).at_most(3)
+    acts = [word for word in words if word.text.casefold() in {*_ACTS, "status"}]
+    places = [word for word in words if word not in acts]
+    if len(acts) > 1:
+        raise line.too_many(Phrase((acts[1],)))
+    service, environment = _target_words(line, places)
+    target = find_target(line, find_service(line, service), find_environment(line, environment))
+    asked = acts[0].text.casefold() if acts else ""
+    if asked == "status":
+        return model.ShowCanary(target)
+    if not asked:
+        raise line.missing("What to do with it", "promote, hold, abort or status.")
+    act = _ACTS[asked]
+    if line.has("--full") and act is not Act.PROMOTE:
+        raise mistake(
+            Mistake.USAGE, f"--full belongs to promote, not to {asked}.", "Leave it away."
+        )
+    return model.Conduct(
+        Act.PROMOTE_FULLY if line.has("--full") else act, target, reason=_reason(line)
+    )
+
+
+def _target_words(line: Line, words: Sequence[Token]) -> tuple[Token, Token]:
+    if len(words) < 2:  # noqa: PLR2004 - a service and an environment
+        raise line.missing("The environment" if words else "The service", "None is assumed.")
+    if len(words) > 2:  # noqa: PLR2004
+        guess = nearest(words[2].text, [*_ACTS, "status"])
+        raise mistake(
+            Mistake.UNKNOWN_COMMAND,
+            f"{quoted(words[2].text)} is nothing that can be asked of a canary.",
+            f"{f'Did you mean {guess}? ' if guess else ''}promote, hold, abort or status.",
+            line.corrected(words[2], guess),
+        )
+    return words[0], words[1]
 
 
 def _deployable(version: str) -> str:
@@ -199,6 +251,7 @@ def _help(line: Line) -> model.Command:
 BUILDERS: Mapping[str, Callable[[Line], model.Command]] = {
     "deploy": _deploy,
     "rollback": _roll_back,
+    "canary": _canary,
     "status": _status,
     "queue": _queue,
     "history": _history,

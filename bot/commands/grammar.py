@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 DEPLOY = "/deploy"
+CANARY = "/canary"
 ROLLBACK = "/rollback"
 
 
@@ -58,7 +59,7 @@ class CommandSpec:
 
     @property
     def name(self) -> str:
-        """What ``help`` calls it: the verb, or ``deploy`` and ``rollback`` themselves."""
+        """What ``help`` calls it: the verb, or ``deploy``, ``canary``, ``rollback``."""
         return self.verb or self.slash.removeprefix("/")
 
     @property
@@ -89,15 +90,40 @@ COMMANDS: tuple[CommandSpec, ...] = (
             "/deploy backend staging",
             "/deploy backend,analytics production v1.4.2 --reason checkout fix",
             "/deploy v1.4.2 of backend to staging --dry-run",
+            "/deploy backend production --canary",
         ),
         (
             Option("--dry-run", "show what would change; change nothing", aliases=("--dryrun",)),
             _REASON,
             Option(
+                "--canary",
+                "take over by steps, each judged against what runs; needs a plan in the catalog",
+            ),
+            Option("--rolling", "replace everything at once, though the catalog says otherwise"),
+            Option(
                 "--override-freeze",
                 "deploy in a freeze; incident responders only, with a reason",
                 aliases=("--ignore-freeze",),
             ),
+        ),
+    ),
+    CommandSpec(
+        CANARY,
+        "",
+        "<service> <environment> promote|hold|abort|status",
+        "Bring a running canary on, hold it, take it back, or see how it stands.",
+        "`promote` goes to the next step without waiting for the verdict, and with `--full`"
+        " straight to the whole traffic. `hold` keeps it where it is, and once more lets it go on;"
+        " all the while it is judged, and taken back if it is worse. `abort` sends all traffic to"
+        " the stable version. A canary is started with `/deploy ... --canary`.",
+        (
+            "/canary backend production status",
+            "/canary backend production promote",
+            "/canary backend production abort --reason complaints from customers",
+        ),
+        (
+            Option("--full", "promote to the whole traffic at once", aliases=("--fully",)),
+            _REASON,
         ),
     ),
     CommandSpec(
@@ -257,6 +283,7 @@ FILLERS = frozenset({"to", "of", "on", "in"})
 RESERVED: frozenset[str] = (
     frozenset(word for spec in COMMANDS for word in (spec.name, *spec.aliases))
     | FILLERS
+    | {"promote", "hold", "abort"}
     | {"latest", "previous", "all", "today", "tomorrow"}
 )
 

@@ -11,13 +11,38 @@ from bot.model.deployment import Target
 
 @dataclass(frozen=True, slots=True)
 class Deploy:
-    """``version`` is a tag, a commit sha, a digest or ``latest``."""
+    """``version`` is a tag, a commit sha, a digest or ``latest``.
+
+    ``canary`` says whether it takes over by steps; ``None`` leaves that to the catalog.
+    """
 
     targets: tuple[Target, ...]
     version: str = "latest"
     reason: str = ""
     dry_run: bool = False
     override_freeze: bool = False
+    canary: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """Something asked of a running canary: that of the target, or, by its card, of one deployment.
+
+    ``step`` is what the card showed, counted from 0; ``None`` where it was typed.
+    """
+
+    act: Act
+    target: Target | None = None
+    id: str = ""
+    step: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowCanary:
+    """How the target's canary stands."""
+
+    target: Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +143,6 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
-class Conduct:
-    """What a running canary is to do. ``id`` is its deployment's.
-
-    ``step`` is the one that the card showed, counted from 0; ``None`` when typed, where the one
-    it is at is meant.
-    """
-
-    id: str
-    act: Act
-    reason: str = ""
-    step: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class LockTarget:
     """``service`` may be ``*``; without ``duration`` it holds until released."""
 
@@ -214,6 +225,8 @@ class ShowHelp:
 Command = (
     Deploy
     | Rollback
+    | Conduct
+    | ShowCanary
     | OpenDeployForm
     | OpenRollbackForm
     | ShowStatus

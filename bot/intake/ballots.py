@@ -28,6 +28,7 @@ from bot.model.ports import Transaction
 from bot.model.reply import Accepted, Refused
 from bot.policy.decide import Denied
 from bot.policy.votes import Tally, may_cancel, may_vote, tally
+from bot.workflows.canary.opening import supersede
 from bot.workflows.ending import Ending, settle
 from bot.workflows.facts import Asked, gather, groups_of
 from bot.workflows.parts import Parts
@@ -141,6 +142,7 @@ class Ballots:
         if queued is None:
             return too_late(deployment)
         tx.engine.enqueue_rollout(queued)
+        supersede(tx, queued, self._parts.clock.now())
         record(tx, ask, Subject.of("deploy.approved", queued), "done")
         return Accepted(f"{deployment.id} is approved and takes its turn.", (queued,))
 

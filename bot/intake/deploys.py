@@ -15,6 +15,7 @@ from bot.model.reply import Accepted, DryRun, Refused
 from bot.model.rollout import Live
 from bot.policy.decide import Allowed, Denied, NeedsApproval, decide
 from bot.policy.facts import Facts
+from bot.workflows.canary.opening import plan_of, supersede
 from bot.workflows.drift import warnings
 from bot.workflows.facts import Asked, gather
 from bot.workflows.parts import Parts
@@ -29,6 +30,7 @@ class Candidate:
     live: Live
     reason: str
     override_freeze: bool
+    canary: bool = False
     warnings: tuple[str, ...] = ()
 
     @property
@@ -71,7 +73,12 @@ class Deploys:
         if (refused := cannot_retry(earlier)) is not None:
             subject = Subject.of("deploy.retry", earlier)
             return refuse(self._parts.store, ask, subject, refused)
-        anew = Deploy((earlier.target,), earlier.image.digest, command.reason or earlier.reason)
+        anew = Deploy(
+            (earlier.target,),
+            earlier.image.digest,
+            command.reason or earlier.reason,
+            canary=earlier.canary,
+        )
         return merged([self._one(earlier.target, anew, ask, ref=earlier.image.ref)])
 
     def _one(self, target: Target, command: Deploy, ask: Ask, ref: str = "") -> Accepted | Refused:
@@ -103,8 +110,12 @@ class Deploys:
         image = self._parts.registry.resolve(catalog.services[target.service].ecr, command.version)
         if ref:
             image = replace(image, ref=ref)
+        canary = plan_of(spec, asked=command.canary)
         live = self._parts.rollouts.live(spec)
-        return Candidate(spec, image, live, command.reason, command.override_freeze)
+        minded = self._parts.canaries.check(spec) if canary and self._parts.canaries else ()
+        return Candidate(
+            spec, image, live, command.reason, command.override_freeze, canary, tuple(minded)
+        )
 
     def _facts(self, tx: Transaction, ask: Ask, candidate: Candidate) -> Facts:
         asked = Asked(
@@ -124,7 +135,7 @@ class Deploys:
         decision = decide(facts)
         if isinstance(decision, Denied):
             return deny(tx, ask, subject, refused_by(decision))
-        warned = warnings(tx, facts, candidate.live)
+        warned = (*warnings(tx, facts, candidate.live), *candidate.warnings)
         deployment = self._create(tx, ask, replace(candidate, warnings=warned), decision)
         notes = " ".join(decision.notes)
         record(
@@ -160,12 +171,14 @@ class Deploys:
             expires_at=now + waits.expires_after if waits else None,
             overridden_freeze=decision.overridden_freeze,
             notes=candidate.warnings,
+            canary=candidate.canary,
         )
         tx.deployments.add(deployment)
         if deployment.expires_at is not None:
             tx.engine.expire_at(deployment.id, deployment.expires_at)
         else:
             tx.engine.enqueue_rollout(deployment)
+            supersede(tx, deployment, now)
         return deployment
 
     def _dry_run(self, command: Deploy, ask: Ask) -> DryRun | Refused:
@@ -191,7 +204,7 @@ class Deploys:
             candidate.live.image,
             in_words(decide(facts)),
             plan.diff,
-            tuple(dict.fromkeys((*warned, *plan.warnings))),
+            tuple(dict.fromkeys((*warned, *candidate.warnings, *plan.warnings))),
         )
 
 

@@ -10,6 +10,7 @@ import structlog
 from bot.commands import model as commands
 from bot.intake.ask import Ask, Subject, deny
 from bot.intake.ballots import Ballots
+from bot.intake.canaries import CanaryDesk
 from bot.intake.cards import card_facts, chart_facts
 from bot.intake.deploys import Deploys
 from bot.intake.holds import HoldsDesk
@@ -33,10 +34,13 @@ class Intake:
         self._parts = parts
         deploys, rollbacks = Deploys(parts), Rollbacks(parts)
         ballots, holds, reports = Ballots(parts, rollbacks), HoldsDesk(parts), Reports(parts)
+        canaries = CanaryDesk(parts, reports)
         self.handlers: dict[type, Callable[[Any, Ask], Reply]] = {
             commands.Deploy: deploys.deploy,
             commands.Retry: deploys.retry,
             commands.Rollback: rollbacks.roll_back,
+            commands.Conduct: canaries.conduct,
+            commands.ShowCanary: canaries.show,
             commands.OpenRollbackForm: rollbacks.form,
             commands.OpenDeployForm: reports.form,
             commands.Approve: ballots.approve,

@@ -10,7 +10,7 @@ from enum import StrEnum
 from bot.model.canary_plan import CanaryPlan
 from bot.model.catalog import TargetSpec
 from bot.model.counts import Arm, Thresholds
-from bot.model.deployment import Person
+from bot.model.deployment import SYSTEM, Person, Status
 from bot.model.errors import QuarterdeckError
 from bot.model.rollout import End
 
@@ -35,10 +35,11 @@ class Aim:
     - ``GONE``: nothing of the canary is left.
 
     ``before`` is the share that was read back last: weights that are neither that nor the aim's
-    were changed by somebody else.
+    were changed by somebody else. ``since`` is when it was aimed at first.
     """
 
     goal: Goal
+    since: datetime
     step: int = 0
     share: float = 0.0
     tasks: int | None = None
@@ -198,16 +199,27 @@ class Readings:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """How a canary's deployment ends once no traffic reaches it: decided, not yet done."""
+
+    status: Status
+    reason_code: str
+    explanation: str
+    by: Person = SYSTEM
+
+
+@dataclass(frozen=True, slots=True)
 class Canary:
     """What Quarterdeck keeps about one canary, beside its deployment. Times are aware, in UTC.
 
-    ``plan`` is the catalog's of the moment it began. ``aim_step`` and ``share`` are where it is
-    now and what was read back last. ``since`` is when ``phase`` began, ``calm_since`` when the
-    judge last had something to go by. ``measured_until`` is the end of the newest tick.
+    ``plan`` is the catalog's of the moment it began. ``step`` is where it is, or is on its way to,
+    counted from 0; ``share`` is what was read back last. ``since`` is when ``phase`` began,
+    ``calm_since`` when the judge last had something to go by. ``shifts`` are when the share of each
+    step was read back first. ``measured_until`` is the end of the newest tick.
     ``held_by`` keeps it at its step; ``wish`` is what a person asked for last. ``extended`` says
-    that the step bakes once more. ``ending`` is how its deployment ends once the traffic is off
-    it, as status, reason code and explanation; empty before that is known. ``version`` counts
-    writes: each change is a compare-and-set on it.
+    that the step bakes once more. ``trouble`` is why nothing more is done for now, a sentence.
+    ``ending`` is how its deployment ends once the traffic is off it, as status, reason code and
+    explanation. ``version`` counts writes: each change is a compare-and-set on it.
     """
 
     deployment_id: str
@@ -218,17 +230,19 @@ class Canary:
     share: float = 0.0
     past: Past | None = None
     arms: Arms | None = None
+    shifts: tuple[datetime, ...] = ()
     measured_until: datetime | None = None
     calm_since: datetime | None = None
     canary: Crew = field(default_factory=Crew)
     stable: Crew = field(default_factory=Crew)
     doing: str = ""
+    trouble: str = ""
     expires_at: datetime | None = None
     judgement: Judgement | None = None
     held_by: Person | None = None
     wish: Wish | None = None
     extended: bool = False
-    ending: tuple[str, str, str] | None = None
+    ending: Ended | None = None
     version: int = 1
 
     @property

@@ -248,7 +248,7 @@ class Outbox(Protocol):
         """Put a message in the card's thread, once per ``key``. ``text`` is plain, not mrkdwn."""
         ...
 
-    def chart(self, deployment_id: str, key: str, text: str) -> None:
+    def chart(self, deployment_id: str, key: str, text: str, *, broadcast: bool = False) -> None:
         """Put a message in the card's thread, once per ``key``, with its canary's chart.
 
         The words go first, as ``thread``'s do; the chart is drawn from the ticks of that later

@@ -73,6 +73,14 @@ class ReasonCode(StrEnum):
     PUSH_RACE = "PUSH_RACE"
     MANIFEST_UNSUITABLE = "MANIFEST_UNSUITABLE"
     AUTO_SYNC_ON = "AUTO_SYNC_ON"
+    # Ends and refusals of canaries.
+    CANARY_WORSE = "CANARY_WORSE"
+    CANARY_TAKEN_BACK = "CANARY_TAKEN_BACK"
+    CANARY_INCONCLUSIVE = "CANARY_INCONCLUSIVE"
+    CANARY_UNANSWERED = "CANARY_UNANSWERED"
+    CANARY_BLOCKED = "CANARY_BLOCKED"
+    CANARY_BLIND = "CANARY_BLIND"
+    CANARY_IMPOSSIBLE = "CANARY_IMPOSSIBLE"
     # What was typed.
     USAGE = "USAGE"
     TOO_LONG = "TOO_LONG"
@@ -310,6 +318,35 @@ MEANINGS: Mapping[ReasonCode, Meaning] = {
     ReasonCode.AUTO_SYNC_ON: Meaning(
         "Argo CD would undo it at once: the Application syncs itself from git.",
         "Roll back by git (rollback: git in quarterdeck.yaml), or turn auto-sync off.",
+    ),
+    ReasonCode.CANARY_WORSE: Meaning(
+        "The canary failed more, or was slower, than the stable version at the same time, or was "
+        "beyond a limit of its plan. All traffic went back.",
+        "Its card has the evidence, its thread a chart. Mend it and deploy again.",
+    ),
+    ReasonCode.CANARY_TAKEN_BACK: Meaning(
+        "Somebody took the canary back. All traffic went back.", "Its card says who and why."
+    ),
+    ReasonCode.CANARY_INCONCLUSIVE: Meaning(
+        "The canary's traffic was too little to tell, or there was none to measure.",
+        "Give it a larger share or a longer bake, or promote it by hand.",
+    ),
+    ReasonCode.CANARY_UNANSWERED: Meaning(
+        "People were asked about the canary, and nobody answered in time. All traffic went back.",
+        _ANEW,
+    ),
+    ReasonCode.CANARY_BLOCKED: Meaning(
+        "The canary cannot go on by itself: somebody else changed its weights, or the stable "
+        "version is not healthy.",
+        "Its card says what is in the way. Promote, hold or abort it.",
+    ),
+    ReasonCode.CANARY_BLIND: Meaning(
+        "Nothing could be measured before the canary began, so it did not begin.",
+        "Run quarterdeck doctor: it says whether the metrics can be read.",
+    ),
+    ReasonCode.CANARY_IMPOSSIBLE: Meaning(
+        "The target has no plan for canaries, or what runs does not fit it. Nothing was changed.",
+        "Set right what the refusal names, or deploy with --rolling.",
     ),
     ReasonCode.USAGE: Meaning("The command was not written as it should be.", _TYPED),
     ReasonCode.TOO_LONG: Meaning("A text is longer than what is kept.", "Shorten it."),

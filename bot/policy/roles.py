@@ -51,6 +51,14 @@ def may_take_back(policy: Policy, requester: Requester) -> bool:
     )
 
 
+def may_promote(policy: Policy, requester: Requester) -> bool:
+    """Whether they may bring a canary on or hold it: whom the policy names, else whoever may
+    deploy or approve. People only, but for bots that are named as promoters."""
+    if policy.promoters is not None:
+        return belongs(policy.promoters, requester)
+    return is_deployer(policy, requester) or is_approver(policy, requester)
+
+
 def oversees(policy: Policy, requester: Requester) -> bool:
     """Whether they may stop everybody else: approvers and incident responders."""
     return is_approver(policy, requester) or is_responder(policy, requester)
@@ -75,6 +83,7 @@ def abilities(policy: Policy, requester: Requester) -> tuple[str, ...]:
     able = (
         ("deploy", is_deployer(policy, requester)),
         ("approve", is_approver(policy, requester)),
+        ("promote canaries", may_promote(policy, requester)),
         ("roll back", may_take_back(policy, requester)),
         ("lock", may_take_back(policy, requester)),
         ("freeze and pause", oversees(policy, requester)),

@@ -28,8 +28,10 @@ from bot.providers.aws_faults import asking
 from bot.providers.ecs.raw_json import keep_raw_json
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
 
 SESSION_NAME = "quarterdeck"
 
@@ -60,6 +62,8 @@ class AwsClients:
         self._sessions: dict[tuple[str, str | None], boto3.Session] = {}
         self._ecs: dict[tuple[str, str | None], ECSClient] = {}
         self._ecr: dict[tuple[str, str | None], ECRClient] = {}
+        self._elb: dict[tuple[str, str | None], ElasticLoadBalancingv2Client] = {}
+        self._cloudwatch: dict[tuple[str, str | None], CloudWatchClient] = {}
 
     def ecs(self, region: str, role: str | None = None) -> ECSClient:
         """The ECS client of a region, with the credentials of ``role`` where one is given."""
@@ -81,6 +85,26 @@ class AwsClients:
                 )
             return self._ecr[key]
 
+    def elb(self, region: str, role: str | None = None) -> ElasticLoadBalancingv2Client:
+        """The load balancers' client of a region, with the credentials of ``role``."""
+        key = (region, role)
+        with self._lock, asking("sts:AssumeRole" if role else "elasticloadbalancing", role or ""):
+            if key not in self._elb:
+                self._elb[key] = self._session(key).client(
+                    "elbv2", region_name=region, config=_config(10)
+                )
+            return self._elb[key]
+
+    def cloudwatch(self, region: str, role: str | None = None) -> CloudWatchClient:
+        """The CloudWatch client of a region, with the credentials of ``role``."""
+        key = (region, role)
+        with self._lock, asking("sts:AssumeRole" if role else "cloudwatch", role or region):
+            if key not in self._cloudwatch:
+                self._cloudwatch[key] = self._session(key).client(
+                    "cloudwatch", region_name=region, config=_config(10)
+                )
+            return self._cloudwatch[key]
+
     def identity(self, region: str, role: str | None = None) -> str:
         """The ARN AWS takes us for: what ``doctor`` shows. Raises as every call does."""
         with self._lock, asking("sts:GetCallerIdentity", region):
@@ -96,10 +120,10 @@ class AwsClients:
     def close(self) -> None:
         """Hang up; a client that is asked for afterwards is made anew."""
         with self._lock:
-            for client in (*self._ecs.values(), *self._ecr.values()):
-                client.close()
-            self._ecs.clear()
-            self._ecr.clear()
+            for kept in (self._ecs, self._ecr, self._elb, self._cloudwatch):
+                for client in kept.values():
+                    client.close()
+                kept.clear()
 
     def _session(self, key: tuple[str, str | None]) -> boto3.Session:
         """Call with the lock held."""

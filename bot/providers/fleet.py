@@ -10,7 +10,10 @@ from bot.model.ports import Clock
 from bot.providers.argocd.rollouts import ArgoCdRollouts
 from bot.providers.aws_session import AwsClients
 from bot.providers.by_provider import RolloutsByProvider
+from bot.providers.by_strategy import CanariesByStrategy
+from bot.providers.cloudwatch import CloudWatchMetrics
 from bot.providers.ecs.rollouts import EcsRollouts
+from bot.providers.ecs.weighted import WeightedCanaries
 from bot.providers.git import GitAccess, GitManifests
 from bot.providers.kube.alarm import Alarm
 from bot.providers.kube.clusters import KubeconfigClusters
@@ -33,22 +36,27 @@ class Reach:
 
 
 class Fleet:
-    """``rollouts`` is all of them behind one port."""
+    """``rollouts`` is all of them behind one port, ``canaries`` what shifts traffic in each way
+    there is, ``metrics`` what counts requests."""
 
     def __init__(self, reach: Reach) -> None:
         self._clusters = KubeconfigClusters(reach.kubeconfig)
         self._watches = Watches(self._clusters, reach.stirred)
         self._alarm = Alarm(reach.stirred)
+        ecs = EcsRollouts(reach.aws)
         desired = GitManifests(reach.git, reach.clock)
         self.rollouts = RolloutsByProvider(
             {
-                "ecs": EcsRollouts(reach.aws),
+                "ecs": ecs,
                 "argocd": ArgoCdRollouts(
                     desired, self._clusters, self._watches, self._alarm.within
                 ),
                 "kubernetes": KubernetesRollouts(self._clusters, self._watches),
             }
         )
+
+        self.canaries = CanariesByStrategy({"weighted": WeightedCanaries(reach.aws, ecs)})
+        self.metrics = CloudWatchMetrics(reach.aws)
 
     def close(self) -> None:
         """End every watch, and close connections that are kept."""

@@ -116,7 +116,7 @@ def _known(action_id: str) -> Action:
 
 def _conduct(handle: Handle, act: Act) -> Command:
     step = int(handle.step) if handle.step.isdecimal() else None
-    return Conduct(handle.id, act, step=step)  # type: ignore[return-value] # joins with intake's
+    return Conduct(act, id=handle.id, step=step)
 
 
 def _target(handle: Handle) -> Target | None:

@@ -61,9 +61,9 @@ class OutboxTable:
         _THREAD.run(self._connection, row)
         self.asked = True
 
-    def chart(self, deployment_id: str, key: str, text: str) -> None:
+    def chart(self, deployment_id: str, key: str, text: str, *, broadcast: bool = False) -> None:
         """See ``Outbox.chart``: two states are wanted, the words and the words with the chart."""
-        row = _new(deployment_id, f"{CHART}{key}", text[:LONGEST], broadcast=False)
+        row = _new(deployment_id, f"{CHART}{key}", text[:LONGEST], broadcast=broadcast)
         _THREAD.run(self._connection, row | {"wanted": 2})
         self.asked = True
 

@@ -193,6 +193,8 @@ class Beginning:
         if (
             live.steady
             and live.image is not None
+            # Else its revision and its image may be of two versions.
+            and (not live.drift or live.image.digest in live.revision)
             and not tx.releases.known_good(deployment.target, 1)
         ):
             tx.releases.add(Release(deployment.target, live.revision, live.image, None, now))

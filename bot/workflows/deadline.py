@@ -14,6 +14,8 @@ from bot.workflows.parts import Parts
 
 #: For a target that left the catalog while it was rolled.
 UNLISTED = timedelta(minutes=30)
+#: Seconds until a canary's turn is looked at again.
+CONDUCTED = 60.0
 #: Limits shorter than this are told in seconds.
 BRIEF = 120
 #: How the explanation begins of what is being tried again.
@@ -31,7 +33,10 @@ class Deadline:
         return (deployment.started_at or deployment.created_at) + self._limit(deployment)
 
     def left(self, deployment: Deployment) -> float:
-        """Seconds until then; 0 when it has passed."""
+        """Seconds until then; 0 when it has passed. A canary that has begun has limits of its own,
+        for each of its phases."""
+        if is_conducted(deployment):
+            return CONDUCTED
         return max(0.0, (self.of(deployment) - self._parts.clock.now()).total_seconds())
 
     def last_look(self, deployment: Deployment) -> Ending:
@@ -94,6 +99,11 @@ class Deadline:
     def _limit(self, deployment: Deployment) -> timedelta:
         spec = self._parts.catalog().spec(deployment.target)
         return spec.timeout if spec is not None else UNLISTED
+
+
+def is_conducted(deployment: Deployment) -> bool:
+    """Whether it is a canary that has begun: from there on the conductor ends it."""
+    return deployment.canary and deployment.handle is not None
 
 
 def closed(clause: str) -> str:

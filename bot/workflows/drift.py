@@ -87,6 +87,8 @@ def _foreign(tx: Transaction, target: Target, live: Live) -> tuple[str, ...]:
     last = next(iter(tx.releases.known_good(target, 1)), None)
     if last is None or last.revision == live.revision or left_by(tx, target, live.revision):
         return _own(live)
+    if live.drift and live.image and live.image.digest == last.image.digest:
+        return _own(live)  # it runs, and git does not say so: a rollback in Argo CD's history
     running = live.image.digest[:19] if live.image else live.revision
     changed = f"runs {running}, but {last.image.name} was released last"
     return (f"{changed}: changed outside Quarterdeck", *_own(live))

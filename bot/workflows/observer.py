@@ -123,7 +123,9 @@ class Observer(Patrol):
         """Look once at everything that runs on such targets; returns whether anything was new."""
         with self._parts.store.read() as tx:
             running = [
-                d for d in tx.deployments.running(self._parts.replica) if d.handle is not None
+                d
+                for d in tx.deployments.running(self._parts.replica)
+                if d.handle is not None and not d.canary
             ]
             # A rollout that is new to this process may have been told about by another one.
             self._shown = {

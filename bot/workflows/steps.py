@@ -26,6 +26,7 @@ from bot.model.errors import (
 )
 from bot.model.rollout import ReadBack, Told
 from bot.workflows.beginning import Beginning, held_up
+from bot.workflows.canary.opening import Opening
 from bot.workflows.deadline import AGAIN, Deadline, order_of, target_of
 from bot.workflows.drift import is_left, last_told
 from bot.workflows.ending import Ending, lapsed, settle
@@ -55,6 +56,7 @@ class Steps:
         self._tries: dict[str, tuple[int, datetime]] = {}
         self._target = lru_cache(REMEMBERED)(self._target_of)
         self._rollbacks = Rollbacks(parts)
+        self._opening = Opening(parts)
 
     def adopt(self, deployment_id: str) -> float:
         """Make this replica the owner. Not checkpointed: it is true of every execution anew.
@@ -195,8 +197,15 @@ class Steps:
             return 0.0
         if self._deadline.left(deployment) == 0:
             return 0.0  # nothing is begun any more: ``time_out`` says what is known
+        if (wait := self._opening.waits(deployment)) > 0:
+            return wait
+        if deployment.canary:
+            return self._opening.open(deployment)
+        return self._tell(deployment, deployment.revision)
+
+    def _tell(self, deployment: Deployment, revision: str) -> float:
         if deployment.attempts > 0:
-            back = self._read_back(deployment, deployment.revision)
+            back = self._read_back(deployment, revision)
             if back.told is Told.YES:
                 self._told(deployment, back.handle, "read back after an answer was lost")
                 return 0.0
@@ -208,7 +217,7 @@ class Steps:
             order = order_of(deployment, tx.votes.on(deployment.id))
         if not self._intend(deployment):
             return 0.0
-        handle = self._parts.rollouts.start(spec, order, deployment.revision)
+        handle = self._parts.rollouts.start(spec, order, revision)
         self._told(deployment, handle, "")
         return 0.0
 

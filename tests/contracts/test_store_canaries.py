@@ -14,6 +14,7 @@ from bot.model.canary import (
     Arms,
     Canary,
     Crew,
+    Ended,
     Judgement,
     Measured,
     Past,
@@ -23,7 +24,7 @@ from bot.model.canary import (
 )
 from bot.model.canary_plan import CanaryPlan, CanaryStep, Native
 from bot.model.counts import Arm
-from bot.model.deployment import Person
+from bot.model.deployment import Person, Status
 from bot.store.database import Database
 from tests.contracts.store_examples import STAGING, a_deployment, stored
 
@@ -39,6 +40,8 @@ FULL = Canary(
     share=0.1,
     past=Past((Arm(100, 1, (25, 5, 1), 2, 1),), 60, (0.1, 0.2, 0.3), (0.08, 9)),
     arms=Arms("stable", "canary", "app/web/1"),
+    shifts=(NOON, NOON),
+    trouble="Somebody else changed the weights.",
     measured_until=NOON,
     calm_since=NOON,
     canary=Crew(1, 1, 1),
@@ -49,7 +52,7 @@ FULL = Canary(
     held_by=Person("U1", "alice"),
     wish=Wish(Act.ABORT, Person("U2", "bob"), NOON, "too slow"),
     extended=True,
-    ending=("rolled_back", "CANARY_ABORTED", "It failed."),
+    ending=Ended(Status.ROLLED_BACK, "CANARY_ABORTED", "It failed.", Person("U1", "alice")),
 )
 
 

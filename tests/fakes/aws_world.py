@@ -71,6 +71,16 @@ class Clients:
         """The STS client."""
         return self._keep(_session().client("sts", **self._options))
 
+    @functools.cached_property
+    def elb(self) -> Any:
+        """The ELBv2 client."""
+        return self._keep(_session().client("elbv2", **self._options))
+
+    @functools.cached_property
+    def cloudwatch(self) -> Any:
+        """The CloudWatch client."""
+        return self._keep(_session().client("cloudwatch", **self._options))
+
     def close(self) -> None:
         """Close the connection pools."""
         self._open.close()

@@ -17,7 +17,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from bot.model.errors import AccessDenied, Misconfigured, QuarterdeckError, Unreachable
+from bot.model.errors import AccessDenied, Misconfigured, Unreachable
 from bot.providers.kube.cluster import (
     ALL,
     Change,
@@ -57,7 +57,7 @@ class FakeCluster(Cluster):
         self._version = 100
         self._epoch = 0
         self._muted = False
-        self._faults: list[tuple[str, QuarterdeckError, bool]] = []
+        self._faults: list[tuple[str, Exception, bool]] = []
 
     # --- what a test does to it ---
 
@@ -109,7 +109,7 @@ class FakeCluster(Cluster):
             self._muted = muted
             self._changed.notify_all()
 
-    def break_next(self, verb: str, *faults: QuarterdeckError, after: bool = False) -> None:
+    def break_next(self, verb: str, *faults: Exception, after: bool = False) -> None:
         """Raise these from the next calls of a verb; ``after``: once they took effect."""
         with self._changed:
             self._faults += [(verb, fault, after) for fault in faults]

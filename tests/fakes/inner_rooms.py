@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from bot.commands.model import Command, Deploy
 from bot.intake.front_door import Intake
+from bot.model.canary_ports import Canaries
 from bot.model.catalog import (
     Catalog,
     Ecr,
@@ -162,6 +163,7 @@ class Rooms:
         self.groups.members = {person(name).id: groups for name, groups in CREW.items()}
         self.catalog = a_catalog()
         self.digests: dict[str, str] = {}
+        self.canaries: Canaries | None = None
         self.use(self.rollouts)
         self._requests = count(1)
         for spec in self.catalog.targets:
@@ -172,6 +174,14 @@ class Rooms:
     def use(self, rollouts: FakeRollouts) -> None:
         """Another provider from here on."""
         self.rollouts = rollouts
+        self._wire()
+
+    def with_canaries(self, canaries: Canaries) -> None:
+        """What shifts traffic, from here on."""
+        self.canaries = canaries
+        self._wire()
+
+    def _wire(self) -> None:
         self.parts = self.as_replica("replica-1")
         self.intake = Intake(self.parts)
         self.steps = Steps(self.parts)
@@ -187,6 +197,7 @@ class Rooms:
             self.clock,
             lambda: self.catalog,
             name,
+            self.canaries,
         )
 
     def push(self, service: str, version: str) -> str:

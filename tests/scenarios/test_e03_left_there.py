@@ -6,18 +6,12 @@ import pytest
 
 from bot.model.deployment import Status
 from bot.slack.views.ids import Action
-from tests.fakes.argo_shore import ArgoShore, argo_shore
+from tests.fakes.argo_shore import ArgoShore
 from tests.fakes.fleet import CHANNEL, Fleet
-from tests.fakes.shore import ShoreMaker
 from tests.fakes.squadron import true_end
 
 pytestmark = pytest.mark.xdist_group("e3-argocd")
-
-
-@pytest.fixture(scope="module")
-def shore() -> ShoreMaker:
-    """Where this happens."""
-    return argo_shore
+SHORE = "argocd"
 
 
 def offers_way_back(deck: Fleet, deployment_id: str) -> bool:

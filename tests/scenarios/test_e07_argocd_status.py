@@ -43,11 +43,12 @@ def waits_for(deck: Fleet, deployment: str, words: str) -> None:
 
     def said() -> bool:
         shore(deck).kube.advance(0.5)
-        return words in deck.get(deployment).explanation
+        found = deck.get(deployment)
+        return found.settled or words in found.explanation
 
     deck.until(said, f"{words!r}")
+    assert deck.get(deployment).status is Status.RUNNING, deck.get(deployment)
     deck.until_card(deployment, words)
-    assert deck.get(deployment).status is Status.RUNNING
 
 
 def test_e5_a_release_whose_image_is_gone_is_not_gone_back_to(deck: Fleet) -> None:
@@ -106,8 +107,12 @@ def test_e7_synced_and_healthy_for_the_old_revision_is_no_success(deck: Fleet) -
     deployment = told(deck, service)
     app = kube.argocd.application(f"{service}-staging")["status"]
     assert (app["sync"]["status"], app["health"]["status"]) == ("Synced", "Healthy")
-    deck.until(lambda: "has not seen commit" in deck.get(deployment).explanation, "the text")
-    assert deck.get(deployment).status is Status.RUNNING
+    deck.until(
+        lambda: deck.get(deployment).settled or deck.get(deployment).explanation,
+        "what it waits for",
+    )
+    seen = deck.get(deployment)
+    assert (seen.status, "has not seen commit" in seen.explanation) == (Status.RUNNING, True), seen
     kube.faults.clear()
 
     deck.finish(deployment)

@@ -1,4 +1,4 @@
-"""A local AWS: ECS rollouts, ECR images and STS identities, over their own wire protocols.
+"""A local AWS over its own wire protocols: ECS, ECR, STS, load balancing and CloudWatch.
 
 boto3 pointed at it with ``AWS_ENDPOINT_URL`` works unchanged. Time is virtual, so that a rollout
 of minutes takes a moment and the same seed gives the same run. ``World`` is the way in.

@@ -9,6 +9,7 @@ from bot.playground.aws.records import Json
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
+PORT = 8080
 ADDED_BY_ECS = {"compatibilities", "requiresAttributes", "registeredBy"}
 
 
@@ -20,8 +21,9 @@ class ServiceOptions(TypedDict, total=False):
     ``region``, ``settled`` (True: it has been running for long), ``health_check`` (True: the
     container has one), ``grace`` (health check grace period in seconds, 0), ``breaker`` (True),
     ``rollback`` (True: the breaker rolls back), ``minimum_healthy`` (100), ``maximum`` (200),
-    ``alarms`` (names that roll back), ``bake_minutes`` (0), ``load_balanced`` (False),
-    ``extra`` (fields added to the task definition), ``tags``.
+    ``alarms`` (names that roll back), ``bake_minutes`` (0), ``load_balanced`` (False: whether it
+    gets a target group behind a load balancer of its own), ``target_group`` (ARN of one that is
+    there), ``extra`` (fields added to the task definition), ``tags``.
     """
 
     family: str
@@ -40,6 +42,7 @@ class ServiceOptions(TypedDict, total=False):
     alarms: Sequence[str]
     bake_minutes: int
     load_balanced: bool
+    target_group: str
     extra: Json
     tags: list[Json]
 
@@ -57,7 +60,7 @@ def definition_of(service: str, repository_uri: str, options: ServiceOptions) ->
         "name": options.get("container", service),
         "image": reference(repository_uri, options.get("image", "latest")),
         "essential": True,
-        "portMappings": [{"containerPort": 8080, "hostPort": 8080, "protocol": "tcp"}],
+        "portMappings": [{"containerPort": PORT, "hostPort": PORT, "protocol": "tcp"}],
         "environment": [{"name": "LOG_LEVEL", "value": "info"}],
         "logConfiguration": {
             "logDriver": "awslogs",
@@ -94,12 +97,9 @@ def service_request(cluster: str, name: str, definition: str, options: ServiceOp
         names = list(options["alarms"])
         configuration["alarms"] = {"alarmNames": names, "enable": True, "rollback": True}
     balancers: list[Json] = []
-    if options.get("load_balanced", False):
-        group = (
-            f"arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:targetgroup/{name}/73e2d6bc24d8a067"
-        )
-        container = options.get("container", name)
-        balancers = [{"targetGroupArn": group, "containerName": container, "containerPort": 8080}]
+    if "target_group" in options:
+        group, container = options["target_group"], options.get("container", name)
+        balancers = [{"targetGroupArn": group, "containerName": container, "containerPort": PORT}]
     return {
         "cluster": cluster,
         "serviceName": name,

@@ -13,7 +13,7 @@ import urllib.parse
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from bot.playground.aws import render
+from bot.playground.aws import control_traffic, render
 from bot.playground.aws.errors import AwsError
 from bot.playground.aws.records import Json
 
@@ -89,7 +89,7 @@ def _fault(world: World, kind: str, **parameters: Any) -> None:
     kinds[kind](**parameters)
 
 
-READS: dict[str, Verb] = {"state": _state, "calls": _calls}
+READS: dict[str, Verb] = {"state": _state, "calls": _calls, **control_traffic.READS}
 WRITES: dict[str, Verb] = {
     "advance": lambda world, seconds: world.advance(float(seconds)),
     "create-service": _create_service,
@@ -102,4 +102,5 @@ WRITES: dict[str, Verb] = {
     "kill-task": lambda world, **given: world.kill_task(**given),
     "timings": lambda world, **given: world.set_timings(**given),
     "fault": _fault,
+    **control_traffic.WRITES,
 }

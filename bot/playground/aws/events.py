@@ -44,6 +44,10 @@ class Journal:
         """A task was registered as a target."""
         self.write(service, f"registered 1 targets in (target-group {group})")
 
+    def deregistered(self, service: Service, group: str) -> None:
+        """A target has been drained."""
+        self.write(service, f"deregistered 1 targets in (target-group {group})")
+
     def unhealthy(self, service: Service, task: Task, why: str) -> None:
         """A task failed its health checks."""
         self.write(service, f"(task {task.id}) {why}")

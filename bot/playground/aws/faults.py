@@ -1,6 +1,6 @@
 """What goes wrong on purpose: throttling, denials, expired credentials, lost answers, delays.
 
-Every fault names an operation (``UpdateService``), or ``*`` for all of ECS and ECR.
+Every fault names an operation (``UpdateService``), or ``*`` for all but STS's.
 """
 
 from __future__ import annotations

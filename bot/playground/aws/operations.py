@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.playground.aws.deployments import Deployments
+from bot.playground.aws.metrics import Metrics
 from bot.playground.aws.records import Estate, Json
 from bot.playground.aws.rollout import Scheduler
 from bot.playground.aws.tasks import TaskLife
@@ -27,6 +28,7 @@ class Engine:
     deployments: Deployments
     scheduler: Scheduler
     tasks: TaskLife
+    metrics: Metrics
 
 
 @dataclass(frozen=True, slots=True)

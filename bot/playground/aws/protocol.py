@@ -1,6 +1,8 @@
-"""AWS's wire protocols: JSON 1.1 for ECS and ECR, query and XML for STS.
+"""AWS's wire protocols: JSON for ECS and ECR, query and XML for STS and ELB, CBOR for CloudWatch.
 
-Shapes come from botocore's own service models, so that what they require is required here.
+Which service is meant is told by the target (JSON), by the path (CBOR) or, for query, by the
+scope of the signature. CloudWatch answers in whichever of the three it was asked. Shapes come from
+botocore's own service models, so that what they require is required here.
 """
 
 from __future__ import annotations
@@ -12,21 +14,36 @@ import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from xml.sax.saxutils import escape
 
 import botocore.session
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StringShape, StructureShape
 from botocore.validate import ParamValidator
 
+from bot.playground.aws import cbor, query
 from bot.playground.aws.errors import AwsError, invalid
 from bot.playground.aws.records import Json
 
 TARGETS = {
     "AmazonEC2ContainerServiceV20141113": "ecs",
     "AmazonEC2ContainerRegistry_V20150921": "ecr",
+    "GraniteServiceVersion20100801": "cloudwatch",
 }
-STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
+#: How signatures name the services that speak the query protocol.
+SIGNED_AS = {"sts": "sts", "elasticloadbalancing": "elbv2", "monitoring": "cloudwatch"}
+RPC = re.compile(r"/service/(\w+)/operation/(\w+)")
+#: What services of the query protocol call errors that the others name otherwise.
+QUERY_ERRORS = {
+    "AccessDeniedException": ("AccessDenied", 403),
+    "ExpiredTokenException": ("ExpiredToken", 403),
+    "InvalidParameterException": ("ValidationError", 400),
+    "SerializationException": ("ValidationError", 400),
+    "ServerException": ("ServiceUnavailable", 503),
+    "ThrottlingException": ("Throttling", 400),
+    "UnknownOperationException": ("InvalidAction", 400),
+}
+FAULT = 500  # from this HTTP status on it is the service's fault, not the sender's
 UNKNOWN = "Unknown parameter in "  # how ParamValidator begins such a complaint
 CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d{8}/([a-z0-9-]+)/([a-z-]+)/aws4_request")
 
@@ -40,6 +57,7 @@ class Request:
     parameters: Json
     access_key: str
     region: str
+    wire: Literal["json", "query", "cbor"] = "json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +67,34 @@ class Answer:
     status: int
     content_type: str
     body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
 
 
-def parse(headers: Mapping[str, str], body: bytes) -> Request:
+def parse(headers: Mapping[str, str], body: bytes, path: str = "/") -> Request:
     """Read a signed request; header names are in lower case. Raises ``AwsError`` otherwise."""
     signed = CREDENTIAL.search(headers.get("authorization", ""))
     if signed is None:
         raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token", 403)
-    key, region, _ = signed.groups()
+    key, region, scope = signed.groups()
     target = headers.get("x-amz-target", "")
-    if not target:
-        return _parse_query(body, key, region)
-    prefix, _, name = target.partition(".")
+    rpc = RPC.fullmatch(path)
+    if rpc is not None:
+        prefix, name = rpc.groups()
+    elif target:
+        prefix, _, name = target.partition(".")
+    else:
+        return _parse_query(body, key, region, SIGNED_AS.get(scope, "sts"))
     if prefix not in TARGETS:
-        raise AwsError("UnknownOperationException", f"Unknown target {target}.")
+        raise AwsError("UnknownOperationException", f"Unknown target {prefix}.{name}.")
+    wire: Literal["json", "cbor"] = "json" if rpc is None else "cbor"
+    kind = wire.upper()
     try:
-        parameters = json.loads(body or b"{}")
+        parameters = json.loads(body or b"{}") if rpc is None else cbor.decode(body or b"\xa0")
     except ValueError as error:
-        raise AwsError("SerializationException", "The request is no valid JSON.") from error
+        raise AwsError("SerializationException", f"The request is no valid {kind}.") from error
     if not isinstance(parameters, dict):
-        raise AwsError("SerializationException", "The request is no JSON object.")
-    return Request(TARGETS[prefix], name, parameters, key, region)
+        raise AwsError("SerializationException", f"The request is no {kind} object.")
+    return Request(TARGETS[prefix], name, parameters, key, region, wire)
 
 
 def check(request: Request) -> None:
@@ -97,31 +122,44 @@ def complaints(service: str, operation: str, answer: Json) -> list[str]:
     return found + [f"{path}={value}" for path, value, _ in _bad_enums(shape, answer, operation)]
 
 
-def answer(service: str, operation: str, result: Json, request_id: str) -> Answer:
-    """A successful answer."""
-    if service == "sts":
-        inner = _xml(result)
-        return _sts_answer(
+def answer(request: Request, result: Json, request_id: str) -> Answer:
+    """A successful answer, in the protocol of the request."""
+    model = model_of(request.service, request.operation)
+    if request.wire == "query":
+        name, inner = request.operation, query.encode(model.output_shape, result)
+        return _xml_answer(
             200,
-            f"<{operation}Response xmlns='{STS_NAMESPACE}'><{operation}Result>{inner}"
-            f"</{operation}Result><ResponseMetadata><RequestId>{request_id}</RequestId>"
-            f"</ResponseMetadata></{operation}Response>",
+            f"<{name}Response xmlns='{_namespace(request.service)}'><{name}Result>{inner}"
+            f"</{name}Result><ResponseMetadata><RequestId>{request_id}</RequestId>"
+            f"</ResponseMetadata></{name}Response>",
         )
+    if request.wire == "cbor":
+        return _cbor_answer(200, _dated(model.output_shape, result))
     return Answer(200, "application/x-amz-json-1.1", json.dumps(result).encode())
 
 
-def refusal(service: str, error: AwsError, request_id: str) -> Answer:
-    """An answer that says what is wrong."""
-    if service == "sts":
-        code, message = escape(error.code), escape(error.message)
-        return _sts_answer(
-            error.status,
-            f"<ErrorResponse xmlns='{STS_NAMESPACE}'><Error><Type>Sender</Type><Code>{code}</Code>"
-            f"<Message>{message}</Message></Error><RequestId>{request_id}</RequestId>"
-            "</ErrorResponse>",
+def refusal(request: Request | None, error: AwsError, request_id: str) -> Answer:
+    """An answer that says what is wrong; without a request, as ECS would say it."""
+    wire = request.wire if request else "json"
+    code, status = error.code, error.status
+    if request is not None and request.service in {"elbv2", "cloudwatch"}:
+        code, status = QUERY_ERRORS.get(code, (code, status))
+    side = "Sender" if status < FAULT else "Receiver"
+    if request is not None and wire == "query":
+        return _xml_answer(
+            status,
+            f"<ErrorResponse xmlns='{_namespace(request.service)}'><Error><Type>{side}</Type>"
+            f"<Code>{escape(code)}</Code><Message>{escape(error.message)}</Message></Error>"
+            f"<RequestId>{request_id}</RequestId></ErrorResponse>",
         )
     content = {"__type": error.code, "message": error.message, **error.extra}
-    return Answer(error.status, "application/x-amz-json-1.1", json.dumps(content).encode())
+    if request is None or request.service != "cloudwatch":
+        return Answer(status, "application/x-amz-json-1.1", json.dumps(content).encode())
+    # Clients that knew CloudWatch's query protocol still find its codes.
+    kept = ("x-amzn-query-error", f"{code};{side}")
+    if wire == "cbor":
+        return _cbor_answer(status, content, kept)
+    return Answer(status, "application/x-amz-json-1.0", json.dumps(content).encode(), (kept,))
 
 
 @functools.cache
@@ -138,31 +176,41 @@ def _session() -> botocore.session.Session:
     return botocore.session.Session()
 
 
-def _parse_query(body: bytes, key: str, region: str) -> Request:
-    fields = dict(urllib.parse.parse_qsl(body.decode()))
+def _parse_query(body: bytes, key: str, region: str, service: str) -> Request:
+    fields = dict(urllib.parse.parse_qsl(body.decode(), keep_blank_values=True))
     name = fields.pop("Action", "")
     fields.pop("Version", None)
-    parameters: Json = dict(fields)
-    if "DurationSeconds" in parameters:
-        parameters["DurationSeconds"] = int(parameters["DurationSeconds"])
-    return Request("sts", name, parameters, key, region)
+    model = _session().get_service_model(service)
+    shape = model.operation_model(name).input_shape if name in model.operation_names else None
+    try:
+        parameters = query.decode(shape, fields)
+    except (ValueError, KeyError) as error:
+        raise AwsError("ValidationError", f"The request is malformed: {error}") from error
+    return Request(service, name, parameters, key, region, "query")
 
 
-def _sts_answer(status: int, text: str) -> Answer:
+def _namespace(service: str) -> str:
+    return str(_session().get_service_model(service).metadata["xmlNamespace"])
+
+
+def _xml_answer(status: int, text: str) -> Answer:
     return Answer(status, "text/xml", text.encode())
 
 
-def _xml(value: Json) -> str:
-    parts = []
-    for key, each in value.items():
-        if isinstance(each, dict):
-            text = _xml(each)
-        elif isinstance(each, float):
-            text = datetime.fromtimestamp(each, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        else:
-            text = escape(str(each))
-        parts.append(f"<{key}>{text}</{key}>")
-    return "".join(parts)
+def _cbor_answer(status: int, content: Json, *more: tuple[str, str]) -> Answer:
+    headers = (("smithy-protocol", "rpc-v2-cbor"), *more)
+    return Answer(status, "application/cbor", cbor.encode(content), headers)
+
+
+def _dated(shape: Shape | None, value: Any) -> Any:
+    """With seconds since 1970 as dates, where the shape says that they are."""
+    if shape is not None and shape.type_name == "timestamp":
+        return datetime.fromtimestamp(value, UTC)
+    if isinstance(shape, StructureShape):
+        return {key: _dated(shape.members.get(key), each) for key, each in value.items()}
+    if isinstance(shape, ListShape):
+        return [_dated(shape.member, each) for each in value]
+    return value
 
 
 def _bad_enums(shape: Shape, value: Any, path: str) -> Iterable[tuple[str, str, list[str]]]:

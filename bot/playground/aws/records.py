@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from bot.playground.aws.balancing import Balancing
+
 # A document as it goes over the wire.
 Json = dict[str, Any]
 
@@ -165,7 +167,8 @@ class Deployment:
 class Task:
     """One task; ``container`` is the one that decides how it lives, ``digests`` are by container.
 
-    ``dates`` are as shown, absent until they happen; ``gone_at`` is virtual.
+    ``dates`` are as shown, absent until they happen; the other moments are virtual: when it began
+    to run, when it was told to stop or stopped by itself, when it was gone.
     """
 
     id: str
@@ -181,12 +184,20 @@ class Task:
     ready: bool = False
     was_ready: bool = False
     version: int = 1
+    running_at: float | None = None
+    leaving_at: float | None = None
     gone_at: float | None = None
     stop_code: str | None = None
     stopped_reason: str | None = None
     exit_code: int | None = None
     container_reason: str | None = None
     dates: Json = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        """The private IPv4 address of its network interface."""
+        numbers = hashlib.sha256(self.id.encode()).digest()
+        return f"10.0.{numbers[0]}.{numbers[1] % 254 + 1}"
 
     @property
     def live(self) -> bool:
@@ -242,6 +253,7 @@ class Service:
     hold_until: float = 0.0
     failure_rounds: int = 0
     stale: Stale | None = None
+    status: str = "ACTIVE"
     asked: Json = field(default_factory=dict)
 
     @property
@@ -274,6 +286,7 @@ class Estate:
     families: dict[str, list[TaskDefinition]] = field(default_factory=dict)
     repositories: dict[str, Repository] = field(default_factory=dict)
     tags: dict[str, list[Json]] = field(default_factory=dict)
+    balancing: Balancing = field(default_factory=Balancing)
 
     def arn(self, kind: str, name: str, vendor: str = "ecs") -> str:
         """An ARN in this account and region: ``arn:aws:ecs:<region>:<account>:<kind>/<name>``."""

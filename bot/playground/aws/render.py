@@ -42,18 +42,22 @@ def service(it: Service) -> Json:
         "serviceArn": it.arn,
         "serviceName": it.name,
         "clusterArn": it.cluster_arn,
-        "status": "ACTIVE",
+        "status": it.status,
         "desiredCount": it.desired,
         "runningCount": running,
         "pendingCount": pending,
         "taskDefinition": it.primary.revision.task_definition.arn,
         "deploymentConfiguration": it.configuration,
-        "deployments": [deployment(it, each) for each in it.deployments],
+        "deployments": [deployment(it, each) for each in _shown_deployments(it)],
         "events": list(it.events),
         "createdAt": it.created_at,
         "currentServiceDeployment": it.history[-1].arn,
         "currentServiceRevisions": [_summary(it, each) for each in summaries],
     }
+
+
+def _shown_deployments(it: Service) -> list[Deployment]:
+    return [] if it.status == "INACTIVE" else it.deployments
 
 
 def deployment(it: Service, each: Deployment) -> Json:
@@ -140,12 +144,22 @@ def task(it: Service, each: Task) -> Json:
         "connectivity": "CONNECTED",
         "containers": [_container(each, one) for one in containers],
         "overrides": {"containerOverrides": [{"name": one["name"]} for one in containers]},
-        "attachments": [],
+        "attachments": [_interface(each)],
         **each.dates,
         "stopCode": each.stop_code,
         "stoppedReason": each.stopped_reason,
     }
     return {key: value for key, value in shown.items() if value is not None}
+
+
+def _interface(each: Task) -> Json:
+    status = {"STOPPED": "DELETED", "RUNNING": "ATTACHED"}.get(each.last_status, "ATTACHING")
+    return {
+        "id": f"eni-{each.id[:17]}",
+        "type": "ElasticNetworkInterface",
+        "status": status,
+        "details": [{"name": "privateIPv4Address", "value": each.address}],
+    }
 
 
 def cluster(it: Cluster) -> Json:
@@ -158,7 +172,7 @@ def cluster(it: Cluster) -> Json:
         "registeredContainerInstancesCount": 0,
         "runningTasksCount": sum(task.running for task in tasks),
         "pendingTasksCount": sum(task.pending for task in tasks),
-        "activeServicesCount": len(it.services),
+        "activeServicesCount": sum(each.status == "ACTIVE" for each in it.services.values()),
     }
 
 

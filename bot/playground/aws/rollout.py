@@ -43,12 +43,28 @@ class Scheduler:
 
     def reconcile(self, service: Service) -> None:
         """Bring the service one step nearer to what is wanted."""
+        if service.status != "ACTIVE":
+            self._wind_up(service)
+            return
         if not service.primary.accepted:
             return
         self._launch(service)
         self._retire(service)
         self._drop_empty(service)
         self._settle(service)
+
+    def _wind_up(self, service: Service) -> None:
+        leaving = [task for task in service.tasks.values() if task.live]
+        if leaving:
+            self._journal.stopped(service, leaving)
+        for task in leaving:
+            why = f"Scaling activity initiated by (deployment {service.primary.id})"
+            self._tasks.stop(service, task, why, "ServiceSchedulerInitiated")
+        if not leaving and all(
+            task.last_status in {"STOPPING", "DEPROVISIONING", "STOPPED"}
+            for task in service.tasks.values()
+        ):
+            service.status = "INACTIVE"
 
     def _on_failure(self, service: Service, task: Task) -> None:
         if task.deployment is not service.primary:

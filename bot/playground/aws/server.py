@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from bot.playground.aws.world import World
 
 LOOPBACK = "127.0.0.1"
+#: How policies name the services whose client has another name.
+ACTIONS_OF = {"elbv2": "elasticloadbalancing"}
 
 
 class Dropped(Exception):
@@ -117,9 +119,10 @@ class _Handler(BaseHTTPRequestHandler):
         request_id = str(uuid.uuid4())
         world = self.server.world
         try:
-            request = protocol.parse({k.lower(): v for k, v in self.headers.items()}, body)
+            headers = {k.lower(): v for k, v in self.headers.items()}
+            request = protocol.parse(headers, body, self.path)
         except AwsError as error:
-            return protocol.refusal("ecs", error, request_id)
+            return protocol.refusal(None, error, request_id)
         faults = world.faults.take(request.service, request.operation)
         drop_after = False
         try:
@@ -129,12 +132,12 @@ class _Handler(BaseHTTPRequestHandler):
             result = world.call(request)
         except AwsError as error:
             world.record(request, error.code)
-            return protocol.refusal(request.service, error, request_id)
+            return protocol.refusal(request, error, request_id)
         world.record(request, "lost_after" if drop_after else "ok")
         self.server.closing.wait(sum(f.seconds for f in faults if f.kind == "delay_answer"))
         if drop_after:
             raise Dropped
-        return protocol.answer(request.service, request.operation, result, request_id)
+        return protocol.answer(request, result, request_id)
 
     def _suffer(self, fault: Fault, request: protocol.Request) -> None:
         world = self.server.world
@@ -157,6 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
+        for name, value in answer.headers:
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer.body)
         self.wfile.flush()
@@ -164,13 +169,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 def denied(caller: str, request: protocol.Request) -> AwsError:
     """AWS's refusal where a policy does not allow the action."""
-    action = f"{request.service}:{request.operation}"
+    action = f"{ACTIONS_OF.get(request.service, request.service)}:{request.operation}"
     parameters = request.parameters
     resource = "*"
     account = caller.split(":")[4]
     where = f"arn:aws:{request.service}:{request.region}:{account}"
     if request.service == "ecr" and "repositoryName" in parameters:
         resource = f"{where}:repository/{parameters['repositoryName']}"
+    elif "RuleArn" in parameters:
+        resource = str(parameters["RuleArn"])
     elif "service" in parameters:
         name = str(parameters["service"]).rpartition("/")[2]
         cluster = str(parameters.get("cluster", "default")).rpartition("/")[2]

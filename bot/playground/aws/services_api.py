@@ -14,6 +14,7 @@ from bot.playground.aws.lookup import (
 )
 from bot.playground.aws.operations import Context, operation
 from bot.playground.aws.records import Cluster, Json, Service, Stale, TaskDefinition
+from bot.playground.aws.service_targets import check_load_balancers
 
 MOST_SERVICES = 10
 MOST_CLUSTERS = 100
@@ -72,12 +73,17 @@ def create_service(context: Context, request: Json) -> Json:
     cluster = cluster_of(context.estate, request.get("cluster"))
     name = request["serviceName"]
     _check_token(request)
-    if name in cluster.services:
-        return {"service": render.service(_created_by(cluster.services[name], request))}
+    there = cluster.services.get(name)
+    if there is not None and there.status == "DRAINING":
+        raise invalid("Unable to Start a service that is still Draining.")
+    if there is not None and there.status == "ACTIVE":
+        return {"service": render.service(_created_by(there, request))}
     if "taskDefinition" not in request:
         raise invalid("TaskDefinition cannot be null for the ECS deployment controller.")
     definition = _deployable(context, request["taskDefinition"])
     _check_strategy(request)
+    _check_update(request)
+    check_load_balancers(context.estate, request, definition)
     kept = (
         "cluster",
         "serviceName",
@@ -152,7 +158,8 @@ def list_services(context: Context, request: Json) -> Json:
     """ARNs of a cluster's services; 10 a page unless told."""
     cluster = cluster_of(context.estate, request.get("cluster"))
     size = {"maxResults": MOST_SERVICES, **request}
-    arns, more = page([each.arn for each in cluster.services.values()], size)
+    active = [each.arn for each in cluster.services.values() if each.status == "ACTIVE"]
+    arns, more = page(active, size)
     return {"serviceArns": arns, **more}
 
 
@@ -160,6 +167,8 @@ def list_services(context: Context, request: Json) -> Json:
 def update_service(context: Context, request: Json) -> Json:
     """Change settings; a deployment starts where what runs is changed, or where one is forced."""
     service = service_of(context.estate, request.get("cluster"), request["service"])
+    if service.status != "ACTIVE":
+        raise AwsError("ServiceNotActiveException", "Service was not ACTIVE.")
     definition = service.primary.revision.task_definition
     if "taskDefinition" in request:
         wanted = _deployable(context, request["taskDefinition"])
@@ -169,6 +178,8 @@ def update_service(context: Context, request: Json) -> Json:
     merged = {**service.configuration, **request.get("deploymentConfiguration", {})}
     _check_configuration(merged)
     _check_strategy(request)
+    if {"taskDefinition", "loadBalancers"} & set(request):
+        check_load_balancers(context.estate, {**service.settings, **request}, wanted)
     remember(context, service)
     changed = request.get("forceNewDeployment", False) or wanted is not definition
     for key in (*DEPLOYING, *PLAIN):
@@ -181,6 +192,21 @@ def update_service(context: Context, request: Json) -> Json:
     if changed:
         context.engine.deployments.begin(service, wanted)
     context.engine.scheduler.reconcile(service)
+    return {"service": render.service(service)}
+
+
+@operation("ecs", "DeleteService")
+def delete_service(context: Context, request: Json) -> Json:
+    """DRAINING at once, INACTIVE when its tasks have stopped; again while draining, the same."""
+    service = service_of(context.estate, request.get("cluster"), request["service"])
+    if service.status == "INACTIVE":
+        raise AwsError("ServiceNotFoundException", "Service not found.")
+    if service.desired and not request.get("force", False):
+        raise invalid("The service cannot be stopped while it is scaled above 0.")
+    if service.status == "ACTIVE":
+        remember(context, service)
+        service.status, service.desired = "DRAINING", 0
+        context.engine.scheduler.reconcile(service)
     return {"service": render.service(service)}
 
 

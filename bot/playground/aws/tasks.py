@@ -19,6 +19,7 @@ from bot.playground.aws.records import (
 )
 from bot.playground.timeline import Timeline
 
+LONG = 3600.0  # virtual seconds that a task has been running that "has been running for long"
 STOPPED_KEPT = 3600.0  # ECS shows stopped tasks for at least an hour.
 
 
@@ -65,6 +66,8 @@ class TaskLife:
             reference, None, Behaviour.GOOD
         )
         self.changed: Callable[[Service, Task], None] = lambda _service, _task: None
+        #: How many virtual seconds load balancers finish what they have begun with a task.
+        self.drain: Callable[[Service, Task], float] = lambda _service, _task: 0.0
 
     def launch(self, service: Service, deployment: Deployment) -> Task:
         """Start one task of ``deployment`` and let it live."""
@@ -97,13 +100,18 @@ class TaskLife:
         task.last_status, task.ready, task.was_ready = "RUNNING", True, True
         task.health = "HEALTHY" if health_checked(task) else "UNKNOWN"
         task.dates = {"startedAt": self._timeline.stamp()}
+        task.running_at = self._timeline.now - LONG
         return task
 
     def stop(self, service: Service, task: Task, reason: str, code: str) -> None:
-        """Tell a task to stop; it is gone ``timings.stop`` later."""
+        """Tell a task to stop; it is drained first, and is gone ``timings.stop`` after that."""
+        was_running = task.running
         self._end(service, task, reason, code)
         task.last_status = "DEACTIVATING" if service.settings.get("loadBalancers") else "STOPPING"
-        self._timeline.after(self.timings.stop, lambda: self._gone(service, task))
+        draining = self.drain(service, task) if was_running else 0.0
+        if draining:
+            self._timeline.after(draining, lambda: self._drained(service, task))
+        self._timeline.after(draining + self.timings.stop, lambda: self._gone(service, task))
 
     def kill(self, service: Service, task: Task, exit_code: int) -> None:
         """Let the task's essential container exit by itself."""
@@ -177,6 +185,7 @@ class TaskLife:
             return
         task.last_status = "RUNNING"
         task.dates["pullStoppedAt"] = task.dates["startedAt"] = self._timeline.stamp()
+        task.running_at = self._timeline.now
         task.version += 1
         for balancer in service.settings.get("loadBalancers", []):
             self._journal.registered(service, balancer.get("targetGroupArn", "-"))
@@ -228,8 +237,16 @@ class TaskLife:
         task.desired_status = "STOPPED"
         task.stopped_reason, task.stop_code = reason, code
         task.dates["stoppingAt"] = self._timeline.stamp()
+        task.leaving_at = self._timeline.now
         task.ready = False
         task.version += 1
+
+    def _drained(self, service: Service, task: Task) -> None:
+        if task.last_status == "DEACTIVATING":
+            task.last_status = "STOPPING"
+            for balancer in service.settings.get("loadBalancers", []):
+                self._journal.deregistered(service, balancer.get("targetGroupArn", "-"))
+            self.changed(service, task)
 
     def _gone(self, service: Service, task: Task) -> None:
         if task.stopped:

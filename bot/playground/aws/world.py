@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import Any, Self, Unpack
 
 from bot.playground.aws import (
+    cloudwatch_api,
     ecr_api,
+    elb_api,
     protocol,
     service_deployments_api,
     services_api,
@@ -17,6 +19,8 @@ from bot.playground.aws import (
     task_definitions_api,
     tasks_api,
 )
+from bot.playground.aws.arrivals import Surroundings
+from bot.playground.aws.balancers import Balancers
 from bot.playground.aws.blueprints import (
     ACCOUNT,
     REGION,
@@ -31,6 +35,7 @@ from bot.playground.aws.errors import AwsError
 from bot.playground.aws.events import Journal
 from bot.playground.aws.faults import Faults
 from bot.playground.aws.lookup import service_of
+from bot.playground.aws.metrics import Metrics
 from bot.playground.aws.operations import OPERATIONS, Context, Engine, Identity
 from bot.playground.aws.records import (
     Behaviour,
@@ -44,12 +49,16 @@ from bot.playground.aws.records import (
 )
 from bot.playground.aws.rollout import Scheduler
 from bot.playground.aws.server import Server
+from bot.playground.aws.targets import delay_of
 from bot.playground.aws.tasks import Pulled, TaskLife, Timings
+from bot.playground.aws.traffic import Traffic
 from bot.playground.timeline import Clock, Timeline
 
 # Importing an API module enters its operations in the table.
 APIS = (
+    cloudwatch_api,
     ecr_api,
+    elb_api,
     service_deployments_api,
     services_api,
     sts_api,
@@ -64,6 +73,8 @@ class World:
     ``speed`` is how many virtual seconds pass in a real one; 0 stands still until ``advance``.
     ``wall`` tells the time that is shown (``createdAt`` and the like); give the caller's own clock.
     With ``strict`` every answer is held against botocore's model, which costs time.
+    ``balancers`` furnishes load balancers and target groups, ``traffic`` has the levers of what
+    arrives there and how it is answered, ``metrics`` those of CloudWatch.
     """
 
     def __init__(
@@ -83,13 +94,25 @@ class World:
         journal = Journal(self._timeline, self._minter)
         self._tasks = TaskLife(self._timeline, self._minter, journal)
         self._tasks.pull = self.pulled
+        self._tasks.drain = lambda service, task: delay_of(self.estate_of(service.arn), task)
         deployments = Deployments(self._timeline, self._minter, journal, self._tasks)
         scheduler = Scheduler(self._timeline, self._tasks, deployments, journal)
-        self.engine = Engine(deployments, scheduler, self._tasks)
         self._estates: dict[tuple[str, str], Estate] = {}
+        self._epoch: float | None = None
+        around = Surroundings(
+            timeline=self._timeline,
+            tasks=self._tasks,
+            moment=self._moment,
+            estates=self._estates.values,
+            estate_of=self.estate_of,
+        )
+        self.traffic = Traffic(self, around, seed)
+        self.metrics = Metrics(self.traffic.flow, self._moment, seed)
+        self.engine = Engine(deployments, scheduler, self._tasks, self.metrics)
         self._identities: dict[str, Identity] = {}
         self._calls: deque[Call] = deque(maxlen=CALLS_KEPT)
         self._server: Server | None = None
+        self.balancers = Balancers(self, self._minter)
 
     # Serving
 
@@ -168,6 +191,20 @@ class World:
         """Everything of that account and region, made empty when first asked for."""
         return self._estates.setdefault((account, region), Estate(account, region))
 
+    def estate_of(self, arn: str) -> Estate:
+        """The account and region that an ARN names."""
+        _, _, _, region, account, *_ = arn.split(":")
+        return self.estate(account, region)
+
+    def moment(self) -> float:
+        """Now as CloudWatch tells it: seconds since 1970 on a clock that runs with virtual time.
+
+        At speed 1, or with a wall that goes with virtual time, it is what the wall shows.
+        """
+        with self.lock:
+            self._catch_up()
+            return self._moment()
+
     # Doing things to it
 
     def advance(self, seconds: float) -> None:
@@ -230,6 +267,8 @@ class World:
             self._ask("CreateCluster", {"clusterName": cluster}, region)
             definition = definition_of(service, home.uri, options)
             made = self._ask("RegisterTaskDefinition", definition, region)["taskDefinition"]
+            if options.get("load_balanced", False) and "target_group" not in options:
+                options["target_group"] = self.balancers.single(service, region)
             wanted = service_request(cluster, service, made["taskDefinitionArn"], options)
             self._ask("CreateService", wanted, region)
             found = service_of(estate, cluster, service)
@@ -271,6 +310,7 @@ class World:
         """Let a CloudWatch alarm go off, for every deployment that watches it."""
         with self.lock:
             self._catch_up()
+            self.metrics.set_alarm(name, "ALARM")
             for service in self.services():
                 self.engine.deployments.on_alarm(service, name)
 
@@ -313,16 +353,23 @@ class World:
             stamp=self._timeline.stamp(),
         )
 
+    def _moment(self) -> float:
+        # Not at birth: a wall may be made of the world's own clock.
+        if self._epoch is None:
+            self._epoch = self.clock.wall() - self.clock.now()
+        return self._epoch + self._timeline.now
+
     def _catch_up(self) -> None:
         self._timeline.catch_up()
 
     def services(self) -> list[Service]:
-        """Every service of every account and region."""
+        """Every service of every account and region, until it is INACTIVE."""
         return [
             service
             for estate in self._estates.values()
             for cluster in estate.clusters.values()
             for service in cluster.services.values()
+            if service.status != "INACTIVE"
         ]
 
     def _repository(self, estate: Estate, name: str) -> Repository:

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.model.errors import AccessDenied, QuarterdeckError
+from bot.model.errors import QuarterdeckError, Terminal
 from bot.model.places import ArgoCdApplication
 from bot.providers.argocd.applications import Applications, Sync
 from bot.providers.argocd.desired import Relation
 from bot.providers.argocd.following import Following
 from bot.providers.argocd.memory import Memory
 from bot.providers.argocd.views import ApplicationView
+from bot.providers.kube.faults import Conflict
 
 log = structlog.get_logger(__name__)
 
@@ -59,15 +60,16 @@ class Nudges:
             else:
                 wanted = Sync(case.deployment_id, "Quarterdeck", case.view.revisions)
                 self._applications.sync(case.place, case.view, wanted)
-        except AccessDenied as fault:
+        except Terminal as fault:
             if what == "sync":
                 case.memory.may_not = (
-                    f"Auto-sync is off, and we may not start a sync: somebody has to. {fault.hint}"
+                    "Auto-sync is off, and we may not start a sync: somebody has to. "
+                    f"{fault.message} {fault.hint}".strip()
                 )
             log.warning("may not nudge", what=what, error=fault.message)
         except QuarterdeckError as fault:
-            # Somebody was faster, or the cluster is out of breath: the next look shows which.
-            case.memory.synced_at = float("-inf")
+            if isinstance(fault, Conflict):
+                case.memory.synced_at = float("-inf")  # somebody was faster: the next look shows it
             log.info("nudge failed", what=what, reason_code=fault.reason_code, error=fault.message)
 
 

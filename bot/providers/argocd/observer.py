@@ -19,7 +19,7 @@ from bot.model.errors import Misconfigured, QuarterdeckError
 from bot.model.places import ArgoCdApplication
 from bot.model.rollout import End, Looks, Observation, Order, Watched
 from bot.providers.argocd.applications import Applications, source_of
-from bot.providers.argocd.desired import DesiredState, Landed, Relation
+from bot.providers.argocd.desired import Author, DesiredState, Landed, Relation
 from bot.providers.argocd.following import Following
 from bot.providers.argocd.judge import (
     Mood,
@@ -32,6 +32,7 @@ from bot.providers.argocd.judge import (
 from bot.providers.argocd.memory import Memories, Memory
 from bot.providers.argocd.nudges import Case, Nudges
 from bot.providers.argocd.sources import revision_of
+from bot.providers.argocd.sparing import Sparing
 from bot.providers.argocd.views import ApplicationView, application_of
 from bot.providers.argocd.workloads import find, serving
 from bot.providers.kube.cluster import APPLICATIONS, Raw, Resource
@@ -74,6 +75,7 @@ class Observer:
         self._ticks = ticks
         self._nudges = Nudges(around.applications)
         self._memories = Memories()
+        self._sparing = Sparing(ticks)
 
     def observe(self, watched: Sequence[Pair]) -> Looks:
         """As ``Rollouts.observe``."""
@@ -181,8 +183,7 @@ class Observer:
         synced = self._relation(look, revision_of(view.revisions, ours))
         author = None
         if synced is Relation.CHANGED:
-            commit = revision_of(view.revisions, ours)
-            author = self._desired.changed_by(look.place.manifests, commit)
+            author = self._author(look.place, revision_of(view.revisions, ours))
         mine = operation is not None and operation.id == look.watched.deployment_id
         return Following(
             look.commit,
@@ -207,10 +208,23 @@ class Observer:
         if commit == memory.unknown and now - memory.related_at < _ASK_AGAIN:
             return Relation.UNKNOWN
         manifests, value = look.place.manifests, look.watched.revision
-        found = self._desired.relation(manifests, look.commit, commit, value)
+        found = self._sparing.ask(
+            manifests.repository,
+            lambda: self._desired.relation(manifests, look.commit, commit, value),
+        )
         if found is Relation.UNKNOWN:
             memory.unknown, memory.related_at = commit, now
         return memory.relate(commit, found)
+
+    def _author(self, place: ArgoCdApplication, commit: str) -> Author | None:
+        """Who wrote what stands there now. It only explains: no fault may hide that end."""
+        manifests = place.manifests
+        try:
+            return self._sparing.ask(
+                manifests.repository, lambda: self._desired.changed_by(manifests, commit)
+            )
+        except QuarterdeckError:
+            return None
 
     def _landed(self, place: ArgoCdApplication, watched: Watched, memory: Memory) -> Landed:
         handle = watched.handle
@@ -221,7 +235,10 @@ class Observer:
         now = self._ticks()
         landed = memory.landed
         if landed is None or (not landed.commit and now - memory.landed_at >= _ASK_AGAIN):
-            landed = self._desired.landed(place.manifests, handle)
+            manifests, sent = place.manifests, handle
+            landed = self._sparing.ask(
+                manifests.repository, lambda: self._desired.landed(manifests, sent)
+            )
             memory.landed, memory.landed_at = landed, now
         if not landed.commit:
             self._remind(_ASK_AGAIN)

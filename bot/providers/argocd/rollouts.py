@@ -54,11 +54,14 @@ class ArgoCdRollouts(Rollouts):
     def live(self, spec: TargetSpec) -> Live:
         place = spec.argocd
         view = self._applications.read(place)
-        commit = revision_of(view.revisions, source_of(place, view))
+        ours = source_of(place, view)
+        commit = revision_of(view.revisions, ours)
         written = self._desired.head(place.manifests)
         compared = self._desired.at(place.manifests, commit) if commit else None
         workload = self._workload(place, view, written.value)
-        return live(Standing(written, compared, view, workload), place, commit)
+        last = "" if view.automated else revision_of(view.synced_last, ours)
+        synced = self._desired.at(place.manifests, last) if last else None
+        return live(Standing(written, compared, view, workload, synced), place, commit)
 
     @override
     def plan(self, spec: TargetSpec, image: Image) -> Plan:

@@ -21,12 +21,17 @@ _QUOTED = 90
 @dataclass(frozen=True, slots=True)
 class Standing:
     """One look: what git says now, what it said at the commit that Argo CD compares with (``None``
-    where that is not known), the Application, and the workload or why it cannot be read."""
+    where that is not known), the Application, and the workload or why it cannot be read.
+
+    ``synced`` is what git said at the commit that was synced last, where auto-sync is off: that
+    runs, also after a rollback in the history.
+    """
 
     written: Written
     compared: Written | None
     view: ApplicationView
     workload: Workload | QuarterdeckError
+    synced: Written | None = None
 
 
 def live(standing: Standing, place: ArgoCdApplication, revision: str) -> Live:
@@ -35,7 +40,7 @@ def live(standing: Standing, place: ArgoCdApplication, revision: str) -> Live:
     counts = progress(standing.view, workload)
     return Live(
         revision=standing.written.value,
-        image=_image(standing.written, workload),
+        image=_image(standing.synced or standing.written, workload),
         desired=counts.desired,
         running=workload.available if workload is not None else counts.running,
         steady=steady(standing),
@@ -88,7 +93,7 @@ def _pending(standing: Standing) -> bool:
 
 
 def _image(written: Written, workload: Workload | None) -> Image | None:
-    """What git names; the repository, where the value alone does not say it, from what runs."""
+    """What is named there; the repository, where the value does not say it, from what runs."""
     if written.image is not None or workload is None:
         return written.image
     running = image_of(serving(workload, written.value))

@@ -119,6 +119,13 @@ class ApplicationView:
         return self.pending
 
     @property
+    def synced_last(self) -> tuple[str, ...]:
+        """The revisions, of each source, that were brought to the cluster last, as far as known."""
+        if self.operation is not None and self.operation.phase == "Succeeded":
+            return self.operation.revisions
+        return self.history[-1].revisions if self.history else ()
+
+    @property
     def at_home(self) -> bool:
         """Whether it deploys to the very cluster that Argo CD runs in."""
         own = {"https://kubernetes.default.svc", "https://kubernetes.default.svc.cluster.local"}

@@ -51,14 +51,14 @@ class Window:
         ]
         return bool(found) and (all(found) if self.all_of else any(found))
 
-    def active(self, now: datetime) -> bool:
-        """Whether it began less than its length ago. One that cannot be read never is."""
+    def active(self, now: datetime) -> bool | None:
+        """Whether it began less than its length ago; ``None`` where it cannot be read here."""
         try:
             local = now.astimezone(ZoneInfo(self.zone))
             # The first one after that, and no earlier: it would hide the next, which still lasts.
             began = next(CronSim(self.schedule, local - self.lasts))
         except (CronSimError, ZoneInfoNotFoundError, ValueError, StopIteration):
-            return False
+            return None
         return local - self.lasts < began <= local
 
 
@@ -76,8 +76,8 @@ def closed(
     if deny:
         return "" if manual and all(each.manual for each in deny) else _said(deny[0])
     allow = [each for each in mine if each.kind == "allow"]
-    if not allow or any(each.active(now) for each in allow):
-        return ""
+    if not allow or any(each.active(now) is not False for each in allow):
+        return ""  # what cannot be read is Argo CD's to say: no sync is held back for it
     return "" if manual and all(each.manual for each in allow) else _said(allow[0])
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RAW = "QuarterdeckRawJson"
 
 _READ = ("DescribeTaskDefinition", "DescribeServices")
-_WRITTEN = ("RegisterTaskDefinition", "UpdateService")
+_WRITTEN = ("RegisterTaskDefinition", "UpdateService", "CreateService")
 
 
 def keep_raw_json(client: BaseClient) -> None:

@@ -39,6 +39,10 @@ class GitAccess:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
+#: What git calls the remote of a clone.
+REMOTE = "origin"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A remote's host, and what it calls the repository there (``acme/manifests``)."""
@@ -87,7 +91,7 @@ class Environment:
 
     def remote(self, remote: str) -> dict[str, str]:
         """For what talks to the remote."""
-        settings = self._settings()
+        settings = [*self._settings(), *_partial_clone_of(remote)]
         if not remote.startswith(("http://", "https://")):
             return self._with(settings) | {"GIT_SSH_COMMAND": self._ssh()}
         token = self._token_of(remote)
@@ -150,3 +154,12 @@ class Environment:
         if key is not None:
             words += ["-o", "IdentitiesOnly=yes", "-i", str(key)]
         return shlex.join(words)
+
+
+def _partial_clone_of(remote: str) -> list[tuple[str, str]]:
+    """What tells git where to fetch from, and to fetch the content of files when it is read."""
+    return [
+        (f"remote.{REMOTE}.url", remote),
+        (f"remote.{REMOTE}.promisor", "true"),
+        (f"remote.{REMOTE}.partialCloneFilter", "blob:none"),
+    ]

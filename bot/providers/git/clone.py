@@ -1,7 +1,8 @@
 """A bare clone of one branch in the cache: made, refreshed, deepened, and made anew when broken.
 
 It begins with the newest commit alone, without the content of files (a partial clone), and keeps
-history from there on. Several processes may share it: what changes references is locked.
+history from there on. Several processes may share it: what changes references is locked. It has no
+settings of its own: what git has to know of the remote comes with each call that talks to it.
 """
 
 from __future__ import annotations
@@ -13,21 +14,26 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from threading import Event
 
 from bot.model.errors import Misconfigured, QuarterdeckError, Transient, Unreachable
-from bot.providers.git.access import Environment, place_of
+from bot.providers.git.access import REMOTE, Environment, place_of
 from bot.providers.git.faults import Broken, Deed, push_fault, read_fault
 from bot.providers.git.program import LOCAL, Call, GitFailed, run
+from bot.providers.git.reader import Reader
 
 #: Seconds: a first fetch may be of a large repository.
 _FIRST, _LATER, _PUSH = 300.0, 60.0, 60.0
 _LOCKED, _LOOK_AGAIN = 330.0, 0.02
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_SECTION = re.compile(r"^\s*\[\s*([^\s\]]*)", re.MULTILINE)
+#: Every so many fetches git looks whether there is something to pack or to throw away.
+_TIDY = 50
 
 
 class Clone:
@@ -38,6 +44,8 @@ class Clone:
         self.branch = branch
         self.folder = cache.absolute() / _folder_name(remote, branch)
         self.environment = environment
+        self.objects = Reader(self.folder, environment.local())
+        self._fetches = count()
         self._tip = f"refs/remotes/origin/{branch}"
 
     # Running git on it
@@ -64,11 +72,8 @@ class Clone:
         """Whether the clone holds that commit."""
         if not _HASH.fullmatch(commit):
             return False
-        try:
-            self.local("cat-file", "-e", f"{commit}^{{commit}}")
-        except GitFailed:
-            return False
-        return True
+        found = self.objects.read(commit)
+        return found is not None and found.kind == "commit"
 
     # Fetching
 
@@ -93,24 +98,28 @@ class Clone:
             return False
         with self._locked():
             try:
-                self._remotely((*_FETCH, "--depth=1", "origin", commit), _LATER)
+                self._fetch(("--depth=1",), commit, _LATER)
             except (Misconfigured, Broken):
                 return False
         return self.has(commit)
 
+    def deepen_by(self, commits: int) -> None:
+        """Fetch so many commits before those where history ends. Raises ``Broken``, or as fetch."""
+        with self._locked():
+            if self.shallow:
+                self._fetch((f"--deepen={commits}",), self._refspec, _FIRST)
+
     def deepen(self, since: datetime | None = None) -> None:
-        """Fetch history back to a moment, or all of it. Raises as ``fetch``."""
-        refspec = f"+refs/heads/{self.branch}:{self._tip}"
+        """Fetch history back to a moment, or all of it. Raises ``Broken``, or as ``fetch``."""
         with self._locked():
             if not self.shallow:
                 return
             if since is not None:
                 with suppress(Broken, Unreachable):  # nothing there is as new as that
                     moment = f"--shallow-since={int(since.timestamp())}"
-                    self._remotely((*_FETCH, moment, "origin", refspec), _FIRST)
+                    self._fetch((moment,), self._refspec, _FIRST)
                     return
-            with suppress(Broken):
-                self._remotely((*_FETCH, "--unshallow", "origin", refspec), _FIRST)
+            self._fetch(("--unshallow",), self._refspec, _FIRST)
 
     @property
     def shallow(self) -> bool:
@@ -123,10 +132,14 @@ class Clone:
         there = f"refs/remotes/origin/{branch}"
         with self._locked():
             try:
-                self._remotely((*_FETCH, "origin", f"+refs/heads/{branch}:{there}"), _LATER)
+                self._fetch((), f"+refs/heads/{branch}:{there}", _LATER)
             except Misconfigured:
                 return None
-            return self.line("rev-parse", "--verify", f"{there}^{{commit}}")
+            return self._at(there) or None
+
+    @property
+    def _refspec(self) -> str:
+        return f"+refs/heads/{self.branch}:{self._tip}"
 
     @property
     def identity(self) -> int:
@@ -139,6 +152,7 @@ class Clone:
     def rebuild(self, identity: int) -> None:
         """Throw that clone away, unless somebody did already; the next fetch makes it anew."""
         with self._locked():
+            self.objects.close()  # even where somebody else made it anew
             if self.identity == identity:
                 self._discard()
 
@@ -166,44 +180,38 @@ class Clone:
         if not self._sound():
             self._discard()
             self._make()
-        refspec = f"+refs/heads/{self.branch}:{self._tip}"
-        first = not self._at_tip()
-        depth = ["--depth=1", "--filter=blob:none"] if first else []
-        self._remotely((*_FETCH, *depth, "origin", refspec), _FIRST if first else _LATER)
-        tip = self._at_tip()
+        first = not self._at(self._tip)
+        self._fetch(["--depth=1"] * first, self._refspec, _FIRST if first else _LATER)
+        tip = self._at(self._tip)
         if not tip:
             raise Broken("no tip was fetched")
         return tip
 
-    def _at_tip(self) -> str:
-        try:
-            out = self.local("rev-parse", "--verify", "--quiet", f"{self._tip}^{{commit}}")
-        except GitFailed:
-            return ""
-        return out.decode().strip()
+    def _at(self, reference: str) -> str:
+        """The commit that a reference leads to; empty where it leads to none."""
+        found = self.objects.read(f"{reference}^{{commit}}")
+        return "" if found is None else found.name
+
+    def _fetch(self, options: Sequence[str], what: str, within: float) -> None:
+        """Call with the lock held. The clone is tidied up now and then, and not at each fetch."""
+        tidy = next(self._fetches) % _TIDY == 0
+        settings = () if tidy else ("-c", "maintenance.auto=false")
+        self._remotely((*settings, *_FETCH, *options, REMOTE, what), within)
 
     def _sound(self) -> bool:
-        """Whether this is a clone of that remote at all: the cache is nobody's but the disk's."""
+        """Whether this is a clone at all, without any setting that git did not begin it with."""
         try:
-            found = self.local("config", "--get-all", "remote.origin.url")
-        except GitFailed:
+            text = (self.folder / "config").read_text(encoding="utf-8", errors="replace")
+        except OSError:
             return False
-        return found.decode(errors="replace").strip() == self.remote
+        return set(_SECTION.findall(text)) <= {"core", "extensions"}
 
     def _make(self) -> None:
         """Call with the lock held. A clone that is not whole is never seen under its name."""
         made = Path(tempfile.mkdtemp(prefix=".new-", dir=self.folder.parent))
         environment = self.environment.local()
-        settings = (
-            ("remote.origin.url", self.remote),
-            ("remote.origin.fetch", f"+refs/heads/{self.branch}:{self._tip}"),
-            ("remote.origin.promisor", "true"),
-            ("remote.origin.partialCloneFilter", "blob:none"),
-        )
         try:
-            run(Call(("init", "--quiet", "--bare", str(made)), environment))
-            for key, value in settings:
-                run(Call((f"--git-dir={made}", "config", key, value), environment))
+            run(Call(("init", "--quiet", "--bare", "--template=", str(made)), environment))
             made.rename(self.folder)
         except (GitFailed, OSError) as failed:
             shutil.rmtree(made, ignore_errors=True)
@@ -211,6 +219,7 @@ class Clone:
 
     def _discard(self) -> None:
         """Call with the lock held. Who reads it at this moment finds a clone that is broken."""
+        self.objects.close()
         if not os.path.lexists(self.folder):
             return
         old = self.folder.with_name(f".old-{os.getpid()}-{time.monotonic_ns()}")

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bot.model.errors import Misconfigured
 from bot.providers.git.clone import Clone
 from bot.providers.git.faults import Broken, said
+from bot.providers.git.objects import (
+    FOLDER,
+    Entry,
+    Object,
+    entry_of,
+    header,
+    made,
+    packed,
+    with_entry,
+)
 from bot.providers.git.program import GitFailed
+from bot.providers.git.reader import TooLarge
 
-#: Bytes; no manifest is larger, and a file is held in memory.
-MAX_BYTES = 1024 * 1024
 _REGULAR = ("100644", "100755", "100664")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A file in a tree: its mode, as git writes it, and the name of its content."""
-
-    mode: str
-    blob: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,42 +43,53 @@ class Content:
 
     def entry(self, commit: str, file: str) -> Entry:
         """Where a file is. Raises ``Misconfigured`` where it is not there, or no file."""
-        listed = self.clone.line("ls-tree", "-z", commit, "--", file).rstrip("\0")
-        if not listed:
+        *folders, leaf = file.split("/")
+        found: Entry | None = Entry(FOLDER, self.tree(commit))
+        for each in (*folders, leaf):
+            if found is None or found.mode != FOLDER:
+                found = None
+                break
+            found = entry_of(self._object(found.name), each)
+        if found is None:
             raise Misconfigured(
                 f"{self.clone.remote} has no file {file} on the branch {self.clone.branch}.",
                 hint="Correct `path` and the file in the catalog.",
             )
-        mode, kind, blob = listed.partition("\t")[0].split(" ")
-        if kind != "blob" or mode not in _REGULAR:
-            what = "a symbolic link" if mode == "120000" else "a folder"
+        if found.mode not in _REGULAR:
+            what = "a symbolic link" if found.mode == "120000" else "a folder"
             raise Misconfigured(f"{file} in {self.clone.remote} is {what} and no file.")
-        return Entry(mode, blob)
+        return found
 
     def read(self, entry: Entry, file: str) -> bytes:
         """A file's content, fetched where it is not there yet."""
-        size = int(self.clone.lazily("cat-file", "-s", entry.blob))
-        if size > MAX_BYTES:
-            raise Misconfigured(f"{file} is larger than 1 MiB, which no manifest is.")
-        return self.clone.lazily("cat-file", "blob", entry.blob)
+        try:
+            found = self.clone.objects.read(entry.name)
+            if found is None:
+                self.clone.lazily("cat-file", "-s", entry.name)
+                found = self._object(entry.name)
+        except TooLarge:
+            raise Misconfigured(f"{file} is larger than 1 MiB, which no manifest is.") from None
+        return found.content
 
     def tree(self, commit: str) -> str:
         """The tree of a commit."""
-        return self.clone.line("rev-parse", "--verify", f"{commit}^{{tree}}")
+        return header(self._object(commit), "tree")[0]
 
-    def changed(self, commit: str, file: str, entry: Entry, content: bytes) -> str:
+    def changed(self, commit: str, file: str, content: bytes) -> str:
         """The commit's tree with another content in one file; all others stay as they are."""
-        kind, name = "blob", self.clone.line("hash-object", "-w", "--stdin", given=content)
-        mode = entry.mode
-        for folder, leaf in _upwards(file):
-            listed = self._listed(f"{commit}:{folder}")
-            line = f"{mode} {kind} {name}\t{leaf}\0".encode()
-            ending = f"\t{leaf}".encode()
-            lines = (line if each.endswith(ending) else each + b"\0" for each in listed)
-            # The other objects may be at the remote alone.
-            name = self.clone.line("mktree", "-z", "--missing", given=b"".join(lines))
-            kind, mode = "tree", "040000"
-        return name
+        *folders, leaf = file.split("/")
+        trees = [self._object(self.tree(commit))]
+        for each in folders:
+            entry = entry_of(trees[-1], each)
+            if entry is None:
+                raise KeyError(file)
+            trees.append(self._object(entry.name))
+        new = [made("blob", content, commit)]
+        for tree, name in zip(reversed(trees), (leaf, *reversed(folders)), strict=True):
+            new.append(with_entry(tree, name, new[-1].name))
+        # The other objects may be at the remote alone: git asks for none of them here.
+        self.clone.line("unpack-objects", "-q", given=packed(new))
+        return new[-1].name
 
     def commit(self, tree: str, what: Commit) -> str:
         """Make a commit object. Raises ``Misconfigured`` where it cannot be signed."""
@@ -100,15 +110,8 @@ class Content:
             raise Broken(failed.said) from None
         return made.decode().strip()
 
-    def _listed(self, tree: str) -> list[bytes]:
-        try:
-            return self.clone.local("ls-tree", "-z", tree).split(b"\0")[:-1]
-        except GitFailed as failed:
-            raise Broken(failed.said) from None
-
-
-def _upwards(file: str) -> Iterator[tuple[str, str]]:
-    """``a/b/c`` as (``a/b``, ``c``), (``a``, ``b``), (the root, ``a``)."""
-    while file:
-        file, leaf = os.path.split(file)
-        yield file, leaf
+    def _object(self, name: str) -> Object:
+        found = self.clone.objects.read(name)
+        if found is None:
+            raise Broken(f"{name} is missing")
+        return found

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.model.errors import QuarterdeckError, Terminal, Transient
+from bot.model.errors import Misconfigured, QuarterdeckError, Terminal, Transient
 from bot.model.places import Manifests
 from bot.model.ports import Clock
 from bot.model.rollout import Order
 from bot.providers.argocd.desired import Author
 from bot.providers.git.access import GitAccess, place_of
 from bot.providers.git.content import Commit
-from bot.providers.git.faults import Raced
+from bot.providers.git.faults import Broken, Raced
 from bot.providers.git.messages import message, signature
 from bot.providers.git.repository import Repository
 from bot.providers.git.stand import Stand, stand_at
@@ -46,7 +46,7 @@ class Delivery:
         tip = tip or repository.fetch()
         for _ in range(_ATTEMPTS):
             earlier = self.earlier(order, tip)
-            if earlier is not None:
+            if earlier is not None and self._wrote(earlier, value):
                 return earlier
             stand = stand_at(repository, self.manifests, tip)
             if not fresh and not _may_change(stand, order, value):
@@ -69,6 +69,14 @@ class Delivery:
         """The commit that an earlier call brought there for the same deployment."""
         since = self.clock.now() - _EARLIER
         return self.repository.history.commit_for(order.deployment_id, tip, since)
+
+    def _wrote(self, commit: str, value: str) -> bool:
+        """Numbers of deployments come anew with a new database: what another one of that number
+        has written is none of ours."""
+        try:
+            return stand_at(self.repository, self.manifests, commit).site.value == value
+        except Misconfigured:
+            return False
 
     def commit(self, stand: Stand, order: Order, value: str) -> str:
         """Make the commit. Raises ``Terminal`` (STALE_FROM) where another value stands there."""
@@ -93,7 +101,7 @@ class Delivery:
         who = ""
         try:
             author = writer(self.repository, stand)
-        except QuarterdeckError:
+        except (QuarterdeckError, Broken):
             author = None  # it only helps to understand: no fault may hide what stands there
         if author is not None:
             who = f' {author.name} wrote it in {author.commit[:10]} ("{author.subject}").'

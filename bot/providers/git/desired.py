@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REMEMBERED = 4096
+#: Commits that are fetched besides, where one of ours may be among those that a clone lacks.
+_MORE = 50
 _RelationKey = tuple[Manifests, str, str, str]
 
 
@@ -89,7 +91,7 @@ class GitManifests(DesiredState):
     @override
     def sent(self, manifests: Manifests, order: Order, since: datetime) -> str | None:
         if manifests.delivery == "pull_request":
-            return self._pull_requests(manifests).sent(order)
+            return self._pull_requests(manifests).sent(order, since)
         repository = self._repositories.of(manifests)
         tip = repository.fetch()
         return repository.steadily(lambda: _sent(repository, order, tip, since))
@@ -195,11 +197,24 @@ class GitManifests(DesiredState):
 
 
 def _sent(repository: Repository, order: Order, tip: str, since: datetime) -> str | None:
-    history = repository.history
-    found = history.commit_for(order.deployment_id, tip, since)
+    """``None`` is told only where history was read back to that moment: what is taken for not sent
+    is sent again."""
+    history, clone = repository.history, repository.clone
+
+    def look() -> str | None:
+        return history.commit_for(order.deployment_id, tip, since)
+
+    if (found := look()) is not None or not clone.shallow:
+        return found
+    # Dates alone do not tell that nothing is missing: a clock that is wrong dates a commit on top
+    # of ours before it.
+    clone.deepen_by(_MORE)
+    if (found := look()) is None and not history.knows_back_to(since, tip):
+        clone.deepen(since)
+        found = look()
     if found is None and not history.knows_back_to(since, tip):
-        repository.clone.deepen(since)
-        found = history.commit_for(order.deployment_id, tip, since)
+        clone.deepen()
+        found = look()
     return found
 
 
@@ -217,9 +232,17 @@ def _bring(repository: Repository, commit: str) -> bool:
 def _descends(repository: Repository, other: str, ours: str) -> bool:
     """Whether ``other`` is ours or follows it; missing history is fetched before it says no."""
     history = repository.history
-    if ours == other or history.descends(other, ours):
+    # Most are near each other, and to see that starts no git.
+    if ours == other or history.near(other, ours):
+        return True
+    if history.near(ours, other):
+        return False
+    if history.descends(other, ours):
         return True
     if history.descends(ours, other) or not repository.clone.shallow:
         return False
     repository.clone.deepen(history.time_of(ours))
+    if history.descends(other, ours) or not repository.clone.shallow:
+        return history.descends(other, ours)
+    repository.clone.deepen_by(_MORE)  # past one whose clock was wrong
     return history.descends(other, ours)

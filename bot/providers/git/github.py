@@ -51,6 +51,7 @@ class Pull(BaseModel):
     number: int
     state: Literal["open", "closed"]
     html_url: str
+    created_at: datetime
     merged_at: datetime | None = None
     merge_commit_sha: str | None = None
 

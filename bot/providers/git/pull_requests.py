@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.model.errors import Misconfigured, Terminal
 from bot.model.rollout import Order
@@ -12,11 +12,14 @@ from bot.providers.git.access import Place, place_of
 from bot.providers.git.delivery import Delivery, named
 from bot.providers.git.faults import Raced
 from bot.providers.git.github import GitHubApi, Proposal
+from bot.providers.git.history import CLOCK_SLACK
 from bot.providers.git.messages import printable, subject, trailers
 from bot.providers.git.stand import stand_at
 
 HANDLE = "pull/"
 _EARLIER = timedelta(days=30)
+#: How far back a pull request for the same deployment is looked for, where nobody says.
+_LATELY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class PullRequests:
 
     def send(self, order: Order, value: str) -> str:
         """Open a pull request, unless there is one for this deployment; its handle."""
-        sent = self.sent(order)
+        sent = self.sent(order, self.delivery.clock.now() - _LATELY)
         if sent is not None:
             return sent
         repository = self.delivery.repository
@@ -47,10 +50,15 @@ class PullRequests:
         )
         return f"{HANDLE}{self.github.create(self.place, proposal).number}"
 
-    def sent(self, order: Order) -> str | None:
-        """The handle of the pull request for this deployment, if there is one."""
+    def sent(self, order: Order, since: datetime) -> str | None:
+        """The handle of the pull request for this deployment, if one was opened since then.
+
+        Numbers of deployments come anew with a new database: an older one is of another one.
+        """
         pull = self.github.find(self.place, head_branch(order))
-        return None if pull is None else f"{HANDLE}{pull.number}"
+        if pull is None or pull.created_at < since - CLOCK_SLACK:
+            return None
+        return f"{HANDLE}{pull.number}"
 
     def landed(self, handle: str) -> Landed:
         """What became of it."""
@@ -71,16 +79,17 @@ class PullRequests:
         try:
             repository.clone.push(commit, branch)
         except Raced:
-            self._ours(order, branch)
+            self._ours(order, branch, value)
 
-    def _ours(self, order: Order, branch: str) -> None:
+    def _ours(self, order: Order, branch: str, value: str) -> None:
         """The branch is there: it has to be what an earlier call pushed."""
         repository = self.delivery.repository
         tip = repository.clone.fetch_branch(branch)
         since = self.delivery.clock.now() - _EARLIER
-        if tip is None or not repository.history.commit_for(order.deployment_id, tip, since):
+        made = tip and repository.history.commit_for(order.deployment_id, tip, since)
+        if not made or stand_at(repository, self.delivery.manifests, made).site.value != value:
             raise Terminal(
-                f"The branch {branch} is there, and it is none of Quarterdeck's.",
+                f"The branch {branch} is there, and it is none of Quarterdeck's for this.",
                 reason_code="PUSH_REFUSED",
                 hint="Delete it, and deploy again.",
             )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from bot.model.deployment import Image
 from bot.model.places import Manifests
 from bot.providers.argocd.desired import Edit, Written
-from bot.providers.git.content import Entry
 from bot.providers.git.repository import Repository
 from bot.providers.manifests import Site, change, decoded, diff, find, image_in, parse, value_for
 
@@ -18,7 +17,6 @@ class Stand:
 
     manifests: Manifests
     commit: str
-    entry: Entry
     text: str
     site: Site
 
@@ -38,8 +36,7 @@ class Stand:
         after = change(self.manifests, self.text, value)
         if after == self.text:
             return repository.content.tree(self.commit)
-        file = self.manifests.file
-        return repository.content.changed(self.commit, file, self.entry, after.encode())
+        return repository.content.changed(self.commit, self.manifests.file, after.encode())
 
 
 def stand_at(repository: Repository, manifests: Manifests, commit: str) -> Stand:
@@ -47,4 +44,4 @@ def stand_at(repository: Repository, manifests: Manifests, commit: str) -> Stand
     file = manifests.file
     entry = repository.content.entry(commit, file)
     text = decoded(file, repository.content.read(entry, file))
-    return Stand(manifests, commit, entry, text, find(manifests, parse(file, text)))
+    return Stand(manifests, commit, text, find(manifests, parse(file, text)))

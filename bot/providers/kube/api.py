@@ -7,6 +7,7 @@ once, with a deadline for the connection and for the answer.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from http import HTTPStatus
@@ -35,6 +36,8 @@ from bot.providers.kube.faults import Answer, Call, NotThere, refused, unanswere
 
 #: Seconds for a connection to be made, and for an answer to begin.
 CONNECT, ANSWER = 5.0, 20.0
+#: Seconds for the whole of an answer, however steadily it comes.
+WHOLE = 60.0
 #: Seconds after a watch was to end before its silence is taken for a lost connection.
 SILENCE = 10.0
 #: Objects per page of a list.
@@ -47,9 +50,10 @@ _AUTH = ["BearerToken"]
 class ApiCluster(Cluster):
     """One API server, reached as ``configuration`` says."""
 
-    def __init__(self, name: str, configuration: Configuration) -> None:
+    def __init__(self, name: str, configuration: Configuration, whole: float = WHOLE) -> None:
         configuration.retries = False  # retries belong to the workflow engine
         self._name = name
+        self._whole = whole
         self._client = ApiClient(configuration)
         self._client.user_agent = "quarterdeck"
 
@@ -126,7 +130,7 @@ class ApiCluster(Cluster):
         response = self._send(call, "GET", query, None, seconds + SILENCE)
         try:
             if response.status >= HTTPStatus.BAD_REQUEST:
-                raise refused(_answer(response, call), call)
+                raise refused(self._answer(response, call), call)
             yield _Lines(response, call)
         finally:
             response.close()
@@ -136,8 +140,31 @@ class ApiCluster(Cluster):
     ) -> Raw:
         response = self._send(call, method, query, body, ANSWER)
         if response.status >= HTTPStatus.BAD_REQUEST:
-            raise refused(_answer(response, call), call)
-        return _mapping(_parsed(_read(response, call), call), call)
+            raise refused(self._answer(response, call), call)
+        return _mapping(_parsed(self._read(response, call), call), call)
+
+    def _read(self, response: urllib3.HTTPResponse, call: Call) -> bytes:
+        until, parts = time.monotonic() + self._whole, []
+        try:
+            while chunk := response.read1(_CHUNK):
+                parts.append(chunk)
+                if time.monotonic() > until:
+                    response.close()
+                    raise unanswered("it came too slowly", call, sent=True)
+        except (wire.HTTPError, OSError) as error:
+            raise unanswered(type(error).__name__, call, sent=True) from None
+        finally:
+            response.release_conn()
+        return b"".join(parts)
+
+    def _answer(self, response: urllib3.HTTPResponse, call: Call) -> Answer:
+        body = self._read(response, call)
+        retry_after = response.headers.get("Retry-After", "")
+        try:
+            status = json.loads(body)
+        except ValueError:
+            status = {}  # a proxy's page, or "404 page not found"
+        return Answer(response.status, status if isinstance(status, dict) else {}, retry_after)
 
     def _send(
         self,
@@ -215,25 +242,6 @@ def _path(call: Call) -> str:
     inside = f"/namespaces/{call.namespace}" if call.namespace else ""
     named = f"/{call.name}" if call.name else ""
     return f"{call.resource.base}{inside}/{call.resource.plural}{named}"
-
-
-def _read(response: urllib3.HTTPResponse, call: Call) -> bytes:
-    try:
-        return response.read()
-    except (wire.HTTPError, OSError) as error:
-        raise unanswered(type(error).__name__, call, sent=True) from None
-    finally:
-        response.release_conn()
-
-
-def _answer(response: urllib3.HTTPResponse, call: Call) -> Answer:
-    body = _read(response, call)
-    retry_after = response.headers.get("Retry-After", "")
-    try:
-        status = json.loads(body)
-    except ValueError:
-        status = {}  # a proxy's page, or "404 page not found"
-    return Answer(response.status, status if isinstance(status, dict) else {}, retry_after)
 
 
 def _parsed(text: bytes, call: Call) -> object:

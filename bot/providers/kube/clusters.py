@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from bot.model.errors import Misconfigured
+from bot.model.errors import Misconfigured, QuarterdeckError
 from bot.providers.kube.cluster import Cluster, Clusters
+from bot.providers.kube.credentials import (
+    PATIENCE,
+    Bounded,
+    Ticks,
+    bounded,
+    given,
+    program,
+    read_again,
+)
 
 if TYPE_CHECKING:
     from kubernetes.client import Configuration
@@ -27,16 +38,25 @@ class KubeconfigClusters(Clusters):
     threads.
     """
 
-    def __init__(self, kubeconfig: str = "") -> None:
+    def __init__(
+        self, kubeconfig: str = "", patience: float = PATIENCE, ticks: Ticks = time.monotonic
+    ) -> None:
         self._kubeconfig = kubeconfig or _USUAL
+        self._patience = patience
+        self._ticks = ticks
         self._lock = Lock()
+        self._asking: dict[str | None, Bounded] = {}
         self._clusters: dict[str | None, ApiCluster] = {}
 
     @override
     def at(self, context: str | None) -> Cluster:
         with self._lock:
-            if context not in self._clusters:
-                self._clusters[context] = self._make(context)
+            if context in self._clusters:
+                return self._clusters[context]
+            asking = self._asking.setdefault(context, Bounded(self._patience))
+        # Without the lock: what one cluster's credentials wait for is nothing to another one.
+        asking(lambda: self._make(context))
+        with self._lock:
             return self._clusters[context]
 
     def close(self) -> None:
@@ -46,11 +66,13 @@ class KubeconfigClusters(Clusters):
                 cluster.close()
             self._clusters.clear()
 
-    def _make(self, context: str | None) -> ApiCluster:
+    def _make(self, context: str | None) -> None:
         # The client takes a third of a second and twenty megabytes to import.
         from bot.providers.kube.api import ApiCluster  # noqa: PLC0415
 
-        return ApiCluster(context or "(current)", self._configuration(context))
+        made = ApiCluster(context or "(current)", self._configuration(context))
+        with self._lock:
+            self._clusters.setdefault(context, made)
 
     def _configuration(self, context: str | None) -> Configuration:
         from kubernetes.client import Configuration  # noqa: PLC0415  as above
@@ -62,19 +84,40 @@ class KubeconfigClusters(Clusters):
         files = [Path(each).expanduser() for each in self._kubeconfig.split(":") if each]
         try:
             if any(each.exists() for each in files):
+                named = ":".join(str(each) for each in files)
+                command = program(named, context)
                 load_kube_config(  # type: ignore[no-untyped-call]  # as the vendor left it
-                    config_file=":".join(str(each) for each in files),
+                    config_file=named,
                     context=context,
                     client_configuration=configuration,
                     persist_config=False,
                 )
+                if command:
+                    given(configuration, command)
+                    bounded(configuration, Bounded(self._patience))
+                elif configuration.api_key:
+                    read_again(configuration, lambda: self._tokens(context), self._ticks)
             elif context is None:
                 load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # as above
             else:
                 raise FileNotFoundError(context)
-        except (ConfigException, YAMLError, OSError, ValueError, TypeError, KeyError) as error:
+        except (
+            AttributeError,
+            ConfigException,
+            KeyError,
+            OSError,
+            TypeError,
+            ValueError,
+            YAMLError,
+        ) as error:
             raise _no_cluster(context, error) from None
         return configuration
+
+    def _tokens(self, context: str | None) -> Mapping[str, str]:
+        try:
+            return self._configuration(context).api_key
+        except QuarterdeckError:
+            return {}  # it is being written just now; what it said before may do
 
 
 def _no_cluster(context: str | None, error: Exception) -> Misconfigured:

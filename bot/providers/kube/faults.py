@@ -117,7 +117,11 @@ def _credentials(answer: Answer, call: Call) -> QuarterdeckError:
 
 
 def _denied(answer: Answer, call: Call) -> QuarterdeckError:
-    del answer
+    if answer.said and " cannot " not in answer.said:  # as RBAC has it: User "x" cannot get ...
+        return AccessDenied(
+            f"Cluster {call.cluster} refused to {call.text}: {answer.said} (403).",
+            hint="That is a policy or a quota of the cluster, and no matter of its Roles.",
+        )
     return AccessDenied(
         f"Cluster {call.cluster} does not let us {call.text}.",
         hint=f'Allow it in a Role: apiGroups ["{call.resource.group}"], '

@@ -120,6 +120,9 @@ class Watching:
                 self._endure(fault)
             except QuarterdeckError as fault:
                 self._endure(fault)
+            except Exception as bug:  # whoever asks would hear of nothing any more
+                log.exception("watch failed", resource=self._resource.title)
+                self._endure(_unfollowed(self._cluster, bug))
             now = self._ticks()
             if now - self._asked > self._rhythm.idle:
                 self._stopping.set()
@@ -204,6 +207,11 @@ class Watching:
         grown = self._rhythm.pause * 2.0 ** min(self._faults - 1, 10)
         pause = min(self._rhythm.longest, grown) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         return max(pause, fault.retry_after) if isinstance(fault, Throttled) else pause
+
+
+def _unfollowed(cluster: Cluster, bug: Exception) -> Unreachable:
+    kind = type(bug).__name__
+    return Unreachable(f"What cluster {cluster.name} tells cannot be followed ({kind}).")
 
 
 def slim(found: Raw) -> Raw:

@@ -15,6 +15,9 @@ from bot.model.rollout import End, Observation
 from bot.providers.kube.rollout_status import standing
 from bot.providers.kube.workload import DEPLOYMENT_ANNOTATION, Workload
 
+#: The one bad end that Kubernetes itself tells.
+TOO_LATE = "PROGRESS_DEADLINE_EXCEEDED"
+
 
 def judge(
     workload: Workload | None,
@@ -36,8 +39,7 @@ def judge(
     stands = standing(workload)
     if stands.failed:
         said = " ".join((stands.text, *reasons[-2:]))
-        code = "PROGRESS_DEADLINE_EXCEEDED"
-        return Observation(workload.progress, End.FAILED, said, reasons, code)
+        return Observation(workload.progress, End.FAILED, said, reasons, TOO_LATE)
     if not stands.done:
         said = f"{stands.text} {reasons[-1]}" if reasons else stands.text
         return Observation(workload.progress, explanation=said, events=reasons)

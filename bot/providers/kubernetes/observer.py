@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 from bot.model.catalog import TargetSpec
@@ -16,9 +16,11 @@ from bot.providers.kube.cluster import DEPLOYMENTS, Clusters, Raw
 from bot.providers.kube.troubles import patience, reasons
 from bot.providers.kube.watches import Watches, Where
 from bot.providers.kube.workload import Workload, workload_of
-from bot.providers.kubernetes.judge import judge
+from bot.providers.kubernetes.judge import TOO_LATE, judge
 
 _REMEMBERED = 1024
+#: Seconds for which a deadline that passed may still be that of the rollout before ours.
+STALE = 10.0
 
 Pair = tuple[TargetSpec, Watched]
 
@@ -30,6 +32,7 @@ class _Memory:
     reasons: tuple[str, ...] = ()
     looked_at: float = float("-inf")
     looks: int = 0
+    late_since: float | None = None
 
 
 class Observer:
@@ -75,10 +78,22 @@ class Observer:
         if workload is not None and _behind(workload, watched):
             workload = self._now(place)  # the watch has not told of our own patch yet
         observed = self._judge(place, watched, workload)
-        if observed.end is None:
+        if observed.end is not None:
+            # No end is told from a watch alone: the object itself has to say the same.
+            observed = self._judge(place, watched, self._now(place))
+        return self._believed(watched, observed)
+
+    def _believed(self, watched: Watched, observed: Observation) -> Observation:
+        """Going back to an earlier template, the controller keeps the condition of the rollout that
+        failed until it sees progress: beside the new generation, and for a moment."""
+        memory, now = self._memory(watched.deployment_id), self._ticks()
+        if observed.reason_code != TOO_LATE:
+            memory.late_since = None
             return observed
-        # No end is told from a watch alone: the object itself has to say the same.
-        return self._judge(place, watched, self._now(place))
+        memory.late_since = now if memory.late_since is None else memory.late_since
+        if now - memory.late_since >= STALE:
+            return observed
+        return replace(observed, end=None, reason_code="")
 
     def _now(self, place: KubernetesDeployment) -> Workload | None:
         cluster = self._clusters.at(place.cluster)

@@ -93,9 +93,9 @@ def merge_patch(before: Raw, after: Raw) -> dict[str, Any]:
 
 
 def diff(before: Raw, after: Raw) -> str:
-    """A unified diff of two pod templates."""
+    """A unified diff of two pod templates, without what stands around: it may hold secrets."""
     old, new = (json.dumps(each, indent=2, sort_keys=True).splitlines() for each in (before, after))
-    return "\n".join(difflib.unified_diff(old, new, "runs now", "would run", lineterm="", n=2))
+    return "\n".join(difflib.unified_diff(old, new, "runs now", "would run", lineterm="", n=0))
 
 
 def _revision(replica_set: Raw) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 
 from ruamel.yaml.events import Event
@@ -14,6 +15,14 @@ from bot.providers.manifests.site import Site, find, is_text
 from bot.providers.manifests.values import fits
 
 _LINES_AROUND = 3
+MASK = "***"
+_NAMES = (
+    "name|newName|newTag|digest|repository|registry|image|tag|kind|apiVersion|namespace"
+    "|replicas|replicaCount|count|imagePullPolicy|pullPolicy|containerPort|port"
+)
+#: A line without a value, one with a value that names something, or a comment.
+_PLAIN = re.compile(rf"\s*(?:#.*|---|(?:- )*(?:[\w./-]+:|(?:{_NAMES}):\s[^{{\[]*)(?:\s+#.*)?)?")
+_BEGINS = re.compile(r"\s*(?:- )*(?:[\w./-]+:\s+)?")
 
 
 def decoded(file: str, content: bytes) -> str:
@@ -45,7 +54,10 @@ def change(manifests: Manifests, text: str, value: str) -> str:
 
 
 def diff(file: str, before: str, after: str) -> str:
-    """A unified diff for people: line endings and a BOM are not shown."""
+    """A unified diff for people: line endings and a BOM are not shown.
+
+    Of the lines around the change, only such as name things are shown whole: values may be secret.
+    """
     lines = difflib.unified_diff(
         list(_shown(before)),
         list(_shown(after)),
@@ -54,7 +66,15 @@ def diff(file: str, before: str, after: str) -> str:
         lineterm="",
         n=_LINES_AROUND,
     )
-    return "\n".join(lines)
+    return "\n".join(_masked(line) if line.startswith(" ") else line for line in lines)
+
+
+def _masked(line: str) -> str:
+    known = _PLAIN.fullmatch(line)
+    if known is not None:
+        return line
+    begins = _BEGINS.match(line)
+    return f"{begins[0] if begins is not None else ' '}{MASK}"
 
 
 def _shown(text: str) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -118,14 +120,15 @@ def parse(file: str, text: str) -> Parsed:
     except (ValueError, OverflowError, LookupError, TypeError, AttributeError):
         # What the parser lets out on some malformed escapes and directives.
         raise unsuitable(file, 1, "it is no YAML") from None
-    return Parsed(file, text, tuple(_Builder(file, events).documents()), events)
+    return Parsed(file, text, tuple(_Builder(file, text, events).documents()), events)
 
 
 class _Builder:
     """Builds the tree of each document from the stream of events, once."""
 
-    def __init__(self, file: str, events: tuple[Event, ...]) -> None:
+    def __init__(self, file: str, text: str, events: tuple[Event, ...]) -> None:
         self._file = file
+        self._breaks = [each.start() for each in re.finditer("\n", text)]
         self._events = enumerate(events)
         self._anchors: set[str] = set()
         self._aliases: set[str] = set()
@@ -135,12 +138,16 @@ class _Builder:
         for _, event in self._events:
             if isinstance(event, DocumentStartEvent):
                 self._anchors, self._aliases = set(), set()
-                line = event.start_mark.line + 1
+                line = self._line(event)
                 root = self._node(*next(self._events))
                 yield Document(root, line, frozenset(self._aliases))
 
+    def _line(self, event: Event) -> int:
+        """As git and editors count them: YAML breaks lines at more characters than they do."""
+        return bisect_left(self._breaks, event.start_mark.index) + 1
+
     def _node(self, index: int, event: Event) -> Node:
-        line = event.start_mark.line + 1
+        line = self._line(event)
         if isinstance(event, AliasEvent):
             if event.anchor not in self._anchors:
                 what = f"it is no YAML: the alias *{event.anchor} refers to nothing above it"

@@ -43,15 +43,13 @@ def _of_running(facts: CardFacts) -> list[ButtonElement]:
 
 
 def of_canary(deployment: Deployment, canary: Canary) -> list[ButtonElement]:
-    """What a person may tell it; nothing any more once its traffic goes, or is to go, back."""
+    """What a person may tell it, while it is on trial and not about to go back."""
     shown = replace(Handle.of(deployment), step=str(canary.step))
     aborted = canary.wish is not None and canary.wish.act is Act.ABORT
     match canary.phase:
         case Phase.SHIFTING | Phase.BAKING | Phase.ASKING if not aborted:
             ways = _promote(deployment, canary, shown)
             return [*ways, _hold(canary, shown), _abort(deployment, shown)]
-        case Phase.PROMOTING if not aborted:
-            return [_abort(deployment, shown)]
         case _:
             return []
 

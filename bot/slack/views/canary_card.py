@@ -75,9 +75,11 @@ def _step(one: Canary) -> str:
 
 
 def _where(one: Canary) -> str:
+    reached = in_percent(one.plan.steps[one.step].share)
+    if one.over and one.ending is None:
+        return f"🐤 *Canary* took over everything, from {_step(one)}, {reached} of the traffic."
     if one.over:
-        reached = in_percent(one.plan.steps[one.step].share)
-        return f"🐤 *Canary* is over. It came to {_step(one)}, {reached} of the traffic."
+        return f"🐤 *Canary* was taken back. It came to {_step(one)}, {reached} of the traffic."
     return f"🐤 *Canary* {_step(one)}: {_DOES[one.phase]}\n{_trail(one)}"
 
 
@@ -147,16 +149,14 @@ def _odds(odds: float) -> str:
 
 def _question(one: Canary, promoters: str) -> str:
     who = f" One of: {advice(promoters, 800)}." if promoters else ""
+    why = f"\n{escaped(one.trouble, 600)}" if one.trouble else ""
     until = moment(one.since + one.plan.answer_within)
-    return (
-        f"✋ *A person has to decide*: promote it, or roll it back.{who}\n"
-        f"Without an answer it is rolled back {until}."
-    )
+    otherwise = "" if one.held_by else f"\nWithout an answer it is rolled back {until}."
+    return f"✋ *A person has to decide*: promote it, or roll it back.{who}{why}{otherwise}"
 
 
 def _notes(one: Canary) -> Iterator[str]:
-    if one.doing:
-        yield f"⚙️ {escaped(one.doing, 300)}"
+    yield from _under_way(one)
     if one.held_by is not None and one.phase in _HOLDABLE:
         yield (
             f"⏸️ Held at this step by {person(one.held_by)}. It is judged all the same, "
@@ -170,6 +170,15 @@ def _notes(one: Canary) -> Iterator[str]:
         yield f"⌛ The provider waits for an answer until {moment(one.expires_at)}."
     if one.measured_until is not None:
         yield f"Measured until {moment(one.measured_until)}."
+
+
+def _under_way(one: Canary) -> Iterator[str]:
+    if one.phase is Phase.RETURNING and one.ending is not None:
+        yield f"↩️ {escaped(one.ending.explanation, 600)}"
+    if one.trouble and one.phase is not Phase.ASKING:
+        yield f"⚠️ {escaped(one.trouble, 600)}"
+    if one.doing:
+        yield f"⚙️ {escaped(one.doing, 300)}"
 
 
 def _wish(wish: Wish) -> str:

@@ -26,7 +26,7 @@ def test_grammar_has_what_is_built_and_no_more() -> None:
     assert set(verbs(DEPLOY)) == ISSUE
     assert verbs(ROLLBACK) == ()
     options = {option.name for spec in COMMANDS for option in spec.options}
-    assert not options & {"--canary", "--rolling", "--when-green", "--at"}
+    assert not options & {"--when-green", "--at"}
 
 
 def test_names_and_aliases_are_unique() -> None:
@@ -52,7 +52,7 @@ def test_verbs_are_found_in_any_case_and_by_alias() -> None:
     assert by_verb("STATUS") is by_verb("status")
     assert by_verb("pause") is by_verb("pause-all")
     assert by_verb("deploy") is by_slash(DEPLOY)
-    assert by_verb("canary") is None
+    assert by_verb("flag") is None
 
 
 def test_usage_hint_shows_arguments_then_verbs() -> None:
@@ -71,4 +71,4 @@ def test_help_has_no_bare_angle_bracket() -> None:
 
 
 def test_completion_of_nonsense_is_empty() -> None:
-    assert completions("/canary") == ()
+    assert completions("/flag") == ()

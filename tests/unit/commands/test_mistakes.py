@@ -40,7 +40,8 @@ ID = "backend-staging-142"
         ("backend to staging in production", "AMBIGUOUS", "production"),
         ("backend to staging to production", "AMBIGUOUS", "production"),
         ("v1 of backend of analytics to staging", "AMBIGUOUS", "analytics"),
-        ("backend staging --canary", "UNKNOWN_OPTION", "--canary"),
+        ("backend staging --when-green", "UNKNOWN_OPTION", "--when-green"),
+        ("backend staging --canary --rolling", "USAGE", "--canary"),
         ("backend staging --raeson x", "UNKNOWN_OPTION", "--raeson"),
         ("backend staging --for 2h", "UNKNOWN_OPTION", "--for"),
         ("backend staging --dry-run=yes", "USAGE", "--dry-run"),
@@ -70,7 +71,7 @@ ID = "backend-staging-142"
         ("backend production --override-freeze", "OVERRIDE_NEEDS_REASON", "reason"),
         ("rollback backend production", "UNKNOWN_COMMAND", "rollback"),
         ("help lcok", "UNKNOWN_COMMAND", "lcok"),
-        ("help canary", "UNKNOWN_COMMAND", "canary"),
+        ("help flag", "UNKNOWN_COMMAND", "flag"),
         ("queue everything", "TOO_MANY_ARGUMENTS", "everything"),
         ("show", "MISSING_ARGUMENT", "id"),
         ("show 142", "BAD_ID", "142"),
@@ -156,7 +157,7 @@ def test_other_slash_command_is_pointed_to() -> None:
     assert mistake_in("status", "/rollback").suggestion == "/deploy status"
     assert mistake_in("backend", "/rollback").reason_code == "MISSING_ARGUMENT"
     assert mistake_in("backend,analytics staging", "/rollback").reason_code == "TOO_MANY_ARGUMENTS"
-    assert mistake_in("backend staging", "/canary").reason_code == "UNKNOWN_COMMAND"
+    assert mistake_in("backend staging", "/flag").reason_code == "UNKNOWN_COMMAND"
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,15 @@ def test_what_differs_from_git_is_told_beside_what_somebody_else_deployed(rooms:
     assert on_its_card(rooms, made) == (f"backend/staging {first}", f"backend/staging {second}")
 
 
+def test_what_was_released_last_and_is_not_in_git_was_not_changed_outside(rooms: Rooms) -> None:
+    """A rollback in Argo CD's history leaves git as it is."""
+    rooms.finished("v2")
+    rooms.rollouts.deploy_elsewhere(STAGING, rooms.image("backend", "v2"))
+    assert drift(rooms).endswith("changed outside Quarterdeck")
+    rooms.rollouts.drift[STAGING] = BEHIND
+    assert drift(rooms) == BEHIND
+
+
 def test_while_something_runs_nothing_has_drifted_but_while_it_waits(rooms: Rooms) -> None:
     rooms.rollouts.drift[STAGING] = BEHIND
     made = rooms.deploy("v2")

@@ -27,7 +27,7 @@ def operations() -> dict[str, str]:
     session = botocore.session.Session()
     return {
         xform_name(name): f"{service}:{name}"
-        for service in ("ecs", "ecr", "sts")
+        for service in ("cloudwatch", "ecs", "ecr", "sts")
         for name in session.get_service_model(service).operation_names
     }
 

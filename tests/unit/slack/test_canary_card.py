@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.commands.model import Conduct
-from bot.model.canary import Act, Canary, Judgement, Phase, Wish
+from bot.model.canary import Act, Canary, Ended, Judgement, Phase, Wish
 from bot.model.canary_plan import CanaryLimits
 from bot.model.deployment import Progress, Status, Target
 from bot.model.reply import CardFacts, DeploymentList, Details, StatusReport, TargetStatus
@@ -127,10 +127,24 @@ def test_a_card_that_is_not_drawn_anew_never_tells_a_wrong_time() -> None:
         ({"phase": Phase.SHIFTING}, "traffic is being shifted"),
         ({"phase": Phase.RETURNING}, "traffic is being taken back"),
         ({"phase": Phase.PROMOTING}, "✓ 50%  →  *all*"),
+        ({"phase": Phase.OVER}, "took over everything, from step 2 of 3"),
+        ({"trouble": "The stable version is <!here> unhealthy."}, "⚠️ The stable version is &lt;"),
+        (
+            {"phase": Phase.ASKING, "trouble": "Too few requests."},
+            "One of: <@U0BOB>.\nToo few requests.\nWithout an answer",
+        ),
+        (
+            {"phase": Phase.RETURNING, "ending": Ended(Status.ROLLED_BACK, "X", "It is worse.")},
+            "↩️ It is worse.",
+        ),
     ],
 )
 def test_what_is_going_on_is_told(changes: dict[str, Any], said: str) -> None:
     assert json.dumps(said, ensure_ascii=False)[1:-1] in dump(drawn(a_canary(**changes)))
+
+
+def test_one_that_is_held_is_not_rolled_back_for_want_of_an_answer() -> None:
+    assert "Without an answer" not in dump(drawn(a_canary(Phase.ASKING, held_by=BOB)))
 
 
 def test_nothing_comes_next_while_it_is_held() -> None:
@@ -145,9 +159,10 @@ def test_a_rollout_everywhere_shows_its_tasks_as_any_other() -> None:
 
 
 def test_one_that_was_taken_back_shows_its_evidence() -> None:
-    one = a_canary(Phase.OVER, share=0.0, judgement=WORSE, held_by=BOB)
+    ended = Ended(Status.ROLLED_BACK, "CANARY_WORSE", WORSE.text)
+    one = a_canary(Phase.OVER, share=0.0, judgement=WORSE, held_by=BOB, ending=ended)
     shown = dump(drawn(one, Status.ROLLED_BACK))
-    assert "It came to step 2 of 3, 25% of the traffic." in shown
+    assert "was taken back. It came to step 2 of 3, 25% of the traffic." in shown
     assert "2.1 % errors of 4,812" in shown
     assert "4,000 to 1" in shown
     assert "Held" not in shown
@@ -169,7 +184,6 @@ def test_only_what_still_can_be_done_is_offered(phase: Phase) -> None:
         Phase.SHIFTING: STEERING | {Action.CANARY_HOLD},
         Phase.BAKING: STEERING | {Action.CANARY_HOLD},
         Phase.ASKING: STEERING | {Action.CANARY_HOLD},
-        Phase.PROMOTING: {Action.CANARY_ABORT},
     }.get(phase, set())
     assert offered == expected | {Action.DETAILS}
 
@@ -213,7 +227,7 @@ def test_a_click_is_a_command_for_the_step_that_was_shown(action: Action, act: A
     with slack() as workspace:
         assert workspace.click(action, value).status == 200
         (said,) = workspace.intake.submissions
-    assert said.command == Conduct("backend-production-7", act, step=1)  # type: ignore[comparison-overlap]
+    assert said.command == Conduct(act, id="backend-production-7", step=1)
 
 
 def test_it_stands_in_status_queue_details_and_home() -> None:

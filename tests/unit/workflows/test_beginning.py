@@ -62,6 +62,12 @@ def test_what_ran_before_the_first_deployment_becomes_known_good(rooms: Rooms) -
     assert release.deployment_id is None
 
 
+def test_what_is_not_in_git_does_not_become_known_good(rooms: Rooms) -> None:
+    rooms.rollouts.drift[STAGING] = "Deployment backend runs v1, and git says v0"
+    rooms.start(rooms.deploy())
+    assert rooms.known_good() == []
+
+
 def test_what_is_not_steady_does_not_become_known_good(rooms: Rooms) -> None:
     revision = rooms.rollouts.deploy_elsewhere(STAGING, rooms.image("backend", "v3"))
     rooms.rollouts.undo_end(STAGING)

@@ -9,12 +9,16 @@ import pytest
 from bot.model.errors import (
     AccessDenied,
     Misconfigured,
+    QuarterdeckError,
+    Terminal,
     Throttled,
-    Transient,
+    Unknown,
     Unreachable,
 )
 from bot.model.rollout import End, Watched
+from bot.providers.argocd.sparing import Sparing
 from bot.providers.kube.cluster import APPLICATIONS, DEPLOYMENTS, PODS, PROJECTS
+from bot.providers.kube.faults import Conflict
 from tests.fakes.argo_stage import VALUE, ArgoStage, argo_stage
 from tests.fakes.argo_views import OLD_VALUE, T0, operation, stamp
 from tests.fakes.cluster import FakeCluster
@@ -314,14 +318,36 @@ def test_where_we_may_start_no_sync_somebody_is_asked_to(by_hand: ArgoStage) -> 
     watched = seen_by_hand(by_hand)
     by_hand.cluster.break_next("patch", AccessDenied("may not patch", hint="Allow it."))
     by_hand.look(watched)
-    assert "somebody has to. Allow it." in by_hand.look(watched).explanation
+    assert "somebody has to. may not patch Allow it." in by_hand.look(watched).explanation
+
+
+@pytest.mark.parametrize(
+    ("fault", "again"),
+    [
+        (Conflict("changed"), 0),
+        (Throttled("slow"), 30),
+        (Unknown("lost"), 30),
+        (Terminal("no"), 30),
+    ],
+)
+def test_a_cluster_that_takes_no_sync_is_not_asked_at_every_look(
+    by_hand: ArgoStage, fault: QuarterdeckError, again: int
+) -> None:
+    watched = seen_by_hand(by_hand)
+    by_hand.cluster.break_next("patch", fault)
+    for _ in range(5):
+        by_hand.look(watched)
+    assert by_hand.asked().count("sync") == (again == 0)
+    by_hand.pass_by(again)
+    by_hand.look(watched)
+    assert by_hand.asked().count("sync") == 1
 
 
 def test_a_sync_that_somebody_was_faster_than_is_asked_for_at_the_next_look(
     by_hand: ArgoStage,
 ) -> None:
     watched = seen_by_hand(by_hand)
-    by_hand.cluster.break_next("patch", Transient("changed"))
+    by_hand.cluster.break_next("patch", Conflict("changed"))
     by_hand.look(watched)
     assert by_hand.asked() == ["refresh"]
     by_hand.look(watched)
@@ -391,15 +417,49 @@ def test_a_watch_that_cannot_be_heard_is_a_fault_and_no_end(
     assert isinstance(looks.faults[watched.deployment_id], type(fault))
 
 
-def test_git_that_cannot_be_reached_is_a_fault_of_that_rollout_alone(stage: ArgoStage) -> None:
+def test_git_that_is_silent_is_waited_for_once_and_not_by_every_rollout(stage: ArgoStage) -> None:
+    """Each question may wait for a minute, and one look follows all rollouts of all providers."""
     watched = stage.begin()
     stage.git.touch()
     stage.sync()
-    stage.git.break_next("relation", Unreachable("git is away"))
-    other = Watched("web-staging-2", VALUE, watched.handle, T0)
-    looks = stage.rollouts.observe([(stage.spec, watched), (stage.spec, other)])
-    assert list(looks.faults) == [watched.deployment_id]
-    assert list(looks) == [other.deployment_id]
+    stage.git.break_next("relation", Unreachable("git is away"), Unreachable("git is away"))
+    many = [(stage.spec, Watched(f"w-{n}", VALUE, watched.handle, T0)) for n in range(20)]
+    for _ in range(2):
+        assert len(stage.rollouts.observe(many).faults) == 20
+    assert stage.git.calls.count("relation") == 1
+    stage.pass_by(3)
+    assert len(stage.rollouts.observe(many).faults) == 20
+    stage.pass_by(5)
+    assert len(stage.rollouts.observe(many).faults) == 20
+    assert stage.git.calls.count("relation") == 2
+    stage.pass_by(1)
+    assert len(stage.rollouts.observe(many)) == 20
+
+
+def test_one_that_asks_to_be_left_alone_is_and_no_other() -> None:
+    now = [0.0]
+    sparing, slower = Sparing(lambda: now[0]), Throttled("slower")
+    slower.retry_after = 40.0
+
+    def throttled() -> str:
+        raise slower
+
+    for _ in range(2):
+        with pytest.raises(Throttled):
+            sparing.ask("one", throttled)
+        with pytest.raises(Throttled, match="slower"):
+            sparing.ask("one", lambda: "yes")
+        assert sparing.ask("other", lambda: "yes") == "yes"
+        now[0] += 40
+    assert sparing.ask("one", lambda: "yes") == "yes"
+
+
+def test_who_changed_it_is_not_needed_for_the_end(stage: ArgoStage) -> None:
+    watched = stage.begin()
+    stage.git.write("v9")
+    stage.sync()
+    stage.git.break_next("changed_by", *[Unreachable("git is away")] * 2)
+    assert stage.look(watched).end is End.SUPERSEDED
 
 
 def test_two_hundred_rollouts_are_one_watch_and_hardly_a_call(stage: ArgoStage) -> None:

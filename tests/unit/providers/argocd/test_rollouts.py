@@ -188,6 +188,22 @@ def test_back_in_the_history_is_one_operation_of_ours(history: ArgoStage) -> Non
     assert stage.look(watched).end is End.SUCCEEDED
 
 
+@pytest.mark.parametrize("readable", [True, False])
+def test_after_it_what_runs_is_not_what_git_says(history: ArgoStage, *, readable: bool) -> None:
+    """The next way back must not be the one that runs already."""
+    first = "0" * 39 + "1"
+    shown = application("0" * 39 + "2", "OutOfSync", state=operation(revision=first))
+    history.show(status=shown["status"])
+    history.rolled(image=f"web:{OLD_VALUE}")
+    if not readable:
+        history.cluster.denied.add(("get", DEPLOYMENTS))
+    live = history.rollouts.live(history.spec)
+    assert live.image is None or live.image.digest == OLD_DIGEST
+    assert (live.image is not None) is readable  # FakeDesired names no repository
+    assert (live.revision, live.steady) == (VALUE, True)
+    assert "git says v1.5.0" in live.drift
+
+
 def test_an_operation_that_was_asked_for_is_not_asked_for_again(history: ArgoStage) -> None:
     stage = history
     first = stage.begin(2, revision=OLD_VALUE)

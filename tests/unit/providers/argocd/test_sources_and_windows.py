@@ -109,6 +109,8 @@ def window(kind: str = "deny", schedule: str = "0 10 * * *", **more: Any) -> dic
         ([window(namespaces=["other"], andOperator=True)], False, False),
         # what cannot be read closes nothing
         ([window(schedule="whenever")], False, False),
+        ([window("allow", "CRON_TZ=UTC 0 20 * * *")], True, False),
+        ([window("allow", "0 20 ? * *"), window("allow", "0 20 * * *")], True, False),
         ([window(timeZone="Mars/Olympus")], False, False),
     ],
 )

@@ -232,7 +232,8 @@ def test_what_is_no_remotes_doing_is_the_clones() -> None:
 
 def test_git_is_stopped_in_time_with_all_that_it_started(tmp_path: Path) -> None:
     script = tmp_path / "git"
-    script.write_text(f"#!/bin/sh\nsleep 600 &\necho $! > {tmp_path}/child\nwait\n")
+    known = '[ "$1" = version ] && echo git version 2.39.5 && exit'
+    script.write_text(f"#!/bin/sh\n{known}\nsleep 600 &\necho $! > {tmp_path}/child\nwait\n")
     script.chmod(0o755)
     environment = {"PATH": f"{tmp_path}{os.pathsep}{os.defpath}"}
     with pytest.raises(GitFailed) as late:
@@ -241,6 +242,19 @@ def test_git_is_stopped_in_time_with_all_that_it_started(tmp_path: Path) -> None
     child = int((tmp_path / "child").read_text())
     state = Path(f"/proc/{child}/stat")
     assert not state.exists() or state.read_text().split()[2] in {"Z", "X"}
+
+
+def test_a_git_that_takes_no_settings_from_its_environment(tmp_path: Path) -> None:
+    """It would say that the token is not accepted, which it never sent."""
+    script = tmp_path / "git"
+    script.write_text("#!/bin/sh\necho git version 2.30.2\n")
+    script.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}{os.pathsep}{os.defpath}"}
+    with pytest.raises(Misconfigured, match=r"2\.30.* too old") as refused:
+        run(Call(("fetch",), environment))
+    assert "2.34" in refused.value.hint
+    script.write_text("#!/bin/sh\necho git version 3.1\n")
+    assert run(Call(("fetch",), environment)) == b"git version 3.1\n"
 
 
 def test_a_machine_without_git(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bot.model.deployment import Person
+from bot.model.deployment import Image, Person
 from bot.model.errors import (
     AccessDenied,
     Misconfigured,
@@ -24,13 +24,14 @@ from bot.model.errors import (
 )
 from bot.model.places import Manifests
 from bot.model.rollout import Grade
+from bot.playground.git.program import git
 from bot.playground.github import GitHub
 from bot.playground.github.pulls import How
 from bot.providers.argocd.desired import Landed, Relation
 from bot.providers.git import GitManifests
 from tests.fakes.clock import FakeClock, MachineClock
 from tests.fakes.git_place import FILE, NAME, TEXT, GitPlace, order
-from tests.fakes.manifests import TAGGED
+from tests.fakes.manifests import OTHER, TAGGED
 
 BRANCH = "quarterdeck/d-0001"
 
@@ -122,6 +123,26 @@ def test_a_branch_that_is_somebody_elses_is_left_alone(place: GitPlace, github: 
         bot_of(place, github).send(target(place), order(), TAGGED)
     assert refused.value.reason_code == "PUSH_REFUSED"
     assert place.host.head(NAME, BRANCH) == theirs
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+def test_a_pull_request_of_another_deployment_of_that_number_is_not_taken_for_it(
+    place: GitPlace, github: GitHub, *, deleted: bool
+) -> None:
+    """With a new database, deployments are counted from 1 again."""
+    goal, other = target(place), f"v1.4.9@{OTHER}"
+    bot_of(place, github).send(goal, order(), TAGGED)
+    github.close_pull(NAME, 1)
+    later = FakeClock(MachineClock().now() + timedelta(hours=2))
+    bot = GitManifests(place.access("again", github_api_url=github.serve()), later)
+    asked = order(image=Image("r", OTHER, "v1.4.9"))
+    assert bot.sent(goal, asked, later.now()) is None
+    if deleted:
+        git(place.host.folder(NAME), "update-ref", "-d", f"refs/heads/{BRANCH}")
+        assert bot.send(goal, asked, other) == "pull/2"
+        return
+    with pytest.raises(Terminal, match="none of Quarterdeck's for this"):
+        bot.send(goal, asked, other)
 
 
 def test_a_name_notifies_nobody(place: GitPlace, github: GitHub) -> None:

@@ -11,8 +11,11 @@ import pytest
 
 from bot.model.errors import AccessDenied, Misconfigured, QuarterdeckError, Throttled, Unreachable
 from bot.model.places import Manifests
+from bot.playground.git.program import git
 from bot.providers.argocd.desired import Landed, Relation
+from bot.providers.git.access import Environment
 from bot.providers.git.fetches import SharedFetch
+from bot.providers.git.program import Call, run
 from tests.fakes.git_place import FILE, FOLDER, NAME, TEXT, GitPlace, order
 from tests.fakes.manifests import IMAGE, TAGGED, kustomize
 
@@ -57,6 +60,18 @@ def test_history_before_the_clone_is_fetched_where_it_is_asked_for(
     assert (author.name, author.commit) == ("alice", old)
 
 
+def test_history_that_cannot_be_fetched_hides_no_commit(place: GitPlace) -> None:
+    """A git that was killed leaves its lock; what is said not to have been sent is sent again."""
+    since = place.host.log(NAME)[-1].at
+    old = place.bot("old").send(place.target, order(), TAGGED)
+    for number in range(3):
+        place.host.commit(NAME, "Dana", {"n": f"{number}\n"}, f"{number}.")
+    bot = place.bot("new")
+    bot.head(place.target)
+    next((place.folder / "new").glob("*.git")).joinpath("shallow.lock").touch()
+    assert bot.sent(place.target, order(), since) == old
+
+
 def test_how_a_commit_stands_to_ours(place: GitPlace) -> None:
     bot, first = place.bot(), place.host.head(NAME)
     ours = bot.send(place.target, order(), TAGGED)
@@ -83,6 +98,43 @@ def test_how_a_commit_stands_to_ours(place: GitPlace) -> None:
     assert len(place.host.requests()) == before
     # What was merged under our name without our value is not ours.
     assert bot.relation(place.target, changed, changed, TAGGED) is Relation.CHANGED
+
+
+def test_a_commit_far_above_ours_and_one_that_merged_it(place: GitPlace) -> None:
+    bot, first = place.bot(), place.host.head(NAME)
+    ours = bot.send(place.target, order(), TAGGED)
+    repository = place.host.repository(NAME)
+    tree, tip = repository.merged_tree(ours, ours), ours
+    merge = repository.commit_tree(tree, [first, ours], "Dana", "Merge.")
+    repository.move("merged", merge, "")
+    stream = "".join(
+        f"commit refs/heads/main\ncommitter x <x> {1_700_000_000 + n} +0000\ndata 1\n.\n"
+        f"{f'from {tip}' if not n else ''}\n"
+        for n in range(600)
+    )
+    git(place.host.folder(NAME), "fast-import", "--quiet", given=stream.encode())
+    for fresh in (bot, place.bot("another")):
+        far = fresh.head(place.target).commit
+        assert fresh.relation(place.target, ours, far, TAGGED) is Relation.CARRIES
+        assert fresh.relation(place.target, far, ours, TAGGED) is Relation.WITHOUT
+        assert fresh.relation(place.target, ours, merge, TAGGED) is Relation.CARRIES
+
+
+def test_a_clone_that_git_tidied_up_still_fetches_what_it_needs(place: GitPlace) -> None:
+    """git does so by itself, started by a fetch: it is told that content is at the remote."""
+    access = place.access()
+    bot = place.bot()
+    bot.head(place.target)
+    clone = next((place.folder / "cache").glob("*.git"))
+    environment = Environment(access, lambda _: access.token).remote(place.remote)
+    text = TEXT.replace("v9", "v10")
+    place.host.commit(NAME, "Dana", {FILE: text}, "Another database.")
+    place.host.commit(NAME, "Dana", {FILE: f"{text}# new\n"}, "Say more.")
+    bot.sent(place.target, order(), place.host.log(NAME)[0].at)
+    run(Call((f"--git-dir={clone}", "gc", "--quiet", "--prune=now"), environment))
+    commit = bot.send(place.target, order(), TAGGED)
+    assert place.host.read(NAME, FILE, commit) == f"{text}# new\n".replace("v1.4.0", TAGGED)
+    assert bot.head(place.target).commit == commit
 
 
 def test_who_wrote_the_value(place: GitPlace) -> None:
@@ -203,7 +255,15 @@ def wrong_tip(clone: Path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [destroy, empty_objects, garble_packs, leave_locks, forget_config, become_a_file, wrong_tip],
+    [
+        destroy,
+        empty_objects,
+        garble_packs,
+        leave_locks,
+        forget_config,
+        become_a_file,
+        wrong_tip,
+    ],
 )
 @pytest.mark.parametrize("same_process", [True, False])
 def test_a_broken_cache_is_made_anew(
@@ -219,6 +279,29 @@ def test_a_broken_cache_is_made_anew(
     assert place.subjects() == ["Deploy v1.5.0 to apps/web", "Other.", "Begin."]
     assert bot.head(place.target).value == TAGGED
     assert [each.name for each in (place.folder / "cache").iterdir() if each.name[0] == "."] == []
+
+
+def test_a_clone_that_another_process_made_anew(place: GitPlace) -> None:
+    """What was read from the old one is not in the new one, which begins with the newest commit."""
+    bot = place.bot()
+    first = bot.head(place.target)
+    place.host.commit(NAME, "Dana", {"other": "x\n"}, "Other.")
+    destroy(next((place.folder / "cache").glob("*.git")))
+    place.bot().head(place.target)
+    beside = place.host.commit(NAME, "Erin", {FILE: TEXT}, "Beside.", branch="beside")
+    related = bot.relation(place.target, first.commit, beside, "v1.4.0")
+    assert related is Relation.WITHOUT
+
+
+def test_a_clone_with_a_setting_of_somebody_elses_is_made_anew(place: GitPlace) -> None:
+    """git would push somewhere else, with our credentials."""
+    other = place.host.create("acme/other", {FILE: TEXT})
+    bot = place.bot()
+    bot.head(place.target)
+    with (next((place.folder / "cache").glob("*.git")) / "config").open("a") as config:
+        config.write(f'[url "{other}"]\n\tinsteadOf = {place.remote}\n')
+    bot.head(place.target)
+    assert bot.send(place.target, order(), TAGGED) == place.host.head(NAME)
 
 
 def test_a_cache_that_cannot_be_written_is_said(place: GitPlace) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from bot.model.deployment import Image, Person
 from bot.model.errors import Misconfigured, Terminal, Transient, Unknown
+from bot.playground.git.program import git
+from bot.providers.argocd.desired import Relation
 from bot.providers.git import GitManifests
 from tests.fakes.git_place import FILE, NAME, TEXT, GitPlace, git_place, order
 from tests.fakes.manifests import DIGEST, IMAGE, OTHER, TAGGED, kustomize
@@ -83,6 +85,44 @@ def test_a_copy_of_its_commit_is_not_taken_for_it(place: GitPlace) -> None:
     copy = f"Cherry-pick.\n\n{entry.body}\n"
     place.host.commit(NAME, "Dana", {"other": "x\n"}, copy)
     assert bot.send(place.target, order(), TAGGED) == commit
+
+
+@pytest.mark.parametrize("commits", [1, 3])
+def test_a_commit_below_one_of_a_wrong_clock_is_found(place: GitPlace, commits: int) -> None:
+    """git's own --since ends at the first commit that is dated before it."""
+    bot, since = place.bot(), place.host.log(NAME)[0].at
+    ours_ = bot.send(place.target, order(), TAGGED)
+    for _ in range(commits):
+        of_a_wrong_clock(place)
+    fresh = place.bot("another")
+    fresh.head(place.target)  # its history begins with a commit that says it is ancient
+    assert bot.sent(place.target, order(), since) == ours_
+    assert fresh.sent(place.target, order(), since) == ours_
+    assert bot.send(place.target, order(), TAGGED) == ours_
+    assert ours(place) == ["d-0001"]
+    tip = place.host.commit(NAME, "Dana", {"n": "1\n"}, "Of today.")
+    newest = place.bot("newest")
+    newest.head(place.target)
+    assert newest.relation(place.target, ours_, tip, TAGGED) is Relation.CARRIES
+
+
+def of_a_wrong_clock(place: GitPlace) -> None:
+    folder, day = place.host.folder(NAME), "2001-01-01T00:00:00Z"
+    dated = {"GIT_AUTHOR_DATE": day, "GIT_COMMITTER_DATE": day}
+    who = {f"GIT_{r}_{k}": "x" for r in ("AUTHOR", "COMMITTER") for k in ("NAME", "EMAIL")}
+    words = ("commit-tree", "main^{tree}", "-p", "main", "-m", "Long ago.")
+    made = git(folder, *words, environment=dated | who).decode().strip()
+    git(folder, "update-ref", "refs/heads/main", made)
+
+
+def test_a_number_that_was_given_out_before_is_another_deployment(place: GitPlace) -> None:
+    """With a new database, deployments are counted from 1 again."""
+    first = place.bot().send(place.target, order(1), TAGGED)
+    image = Image("r", OTHER, "v1.4.9")
+    second = place.bot().send(place.target, order(1, base=TAGGED, image=image), EARLIER)
+    assert second != first
+    assert place.host.read(NAME, FILE) == TEXT.replace("v1.4.0", EARLIER)
+    assert place.bot().send(place.target, order(1, base=TAGGED, image=image), EARLIER) != first
 
 
 def test_a_mention_of_a_deployment_is_not_taken_for_its_commit(place: GitPlace) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread, Timer
 from typing import Any
 
 import pytest
+from kubernetes.client import Configuration
 
 from bot.model.errors import (
     AccessDenied,
@@ -20,9 +25,10 @@ from bot.model.errors import (
     Unreachable,
 )
 from bot.playground.kube import KubeWorld
+from bot.providers.kube.api import ApiCluster
 from bot.providers.kube.cluster import APPLICATIONS, DEPLOYMENTS, Cluster, Resource, Select
 from bot.providers.kube.clusters import KubeconfigClusters
-from bot.providers.kube.faults import Conflict, Gone, NotThere
+from bot.providers.kube.faults import Answer, Call, Conflict, Gone, NotThere, refused
 
 WEB = ("argocd", "web")
 
@@ -140,6 +146,24 @@ def test_what_is_not_there_is_told_from_what_is_not_known_at_all(cluster: Cluste
         cluster.list(unknown, "argocd")
 
 
+@pytest.mark.parametrize(
+    ("said", "text", "hint"),
+    [
+        ('admission webhook "kyverno" denied the request: not signed', "not signed", "no matter"),
+        ('pods "web" is forbidden: exceeded quota: q', "exceeded quota", "no matter"),
+        ('x is forbidden: User "q" cannot patch resource "deployments"', "not let us", "in a Role"),
+        ("", "not let us", "in a Role"),
+    ],
+)
+def test_a_policy_of_the_cluster_is_told_from_a_missing_role(
+    said: str, text: str, hint: str
+) -> None:
+    fault = refused(Answer(403, {"message": said}), Call("c", "patch", DEPLOYMENTS, "shop", "web"))
+    assert isinstance(fault, AccessDenied)
+    assert text in fault.message
+    assert hint in fault.hint
+
+
 def test_what_the_server_finds_wrong_is_quoted(world: KubeWorld, cluster: Cluster) -> None:
     world.create_deployment("default", "web")
     with pytest.raises(Terminal, match=r"refused to patch deployments\.apps/web"):
@@ -172,6 +196,31 @@ def _first(cluster: Cluster, version: str) -> object:
         return next(iter(stream))
 
 
+def test_an_answer_that_comes_drop_by_drop_has_an_end() -> None:
+    """Each byte comes in time, and the last one never does."""
+    over = Event()
+
+    def drip(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(1 << 16)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+            while not over.wait(0.01):
+                connection.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = Thread(target=drip, args=(listening,))
+        thread.start()
+        configuration = Configuration()
+        configuration.host = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        slow = ApiCluster("slow", configuration, whole=0.1)
+        with pytest.raises(Unreachable, match="too slowly"):
+            slow.get(APPLICATIONS, *WEB)
+        over.set()
+        slow.close()
+        thread.join()
+
+
 def test_nobody_at_home(world: KubeWorld, cluster: Cluster) -> None:
     cluster.list(APPLICATIONS, "argocd")
     world.close()
@@ -187,6 +236,81 @@ def test_without_a_cluster_it_is_said_what_to_set(tmp_path: Path, context: str |
     with pytest.raises(Misconfigured) as missing:
         clusters.at(context)
     assert "KUBECONFIG" in missing.value.hint
+
+
+def with_program(world: KubeWorld, folder: Path, script: str) -> str:
+    """A kubeconfig whose credentials come from a program, as those of EKS and GKE do."""
+    config = world.write_kubeconfig(folder / "config")
+    told = json.loads(config.read_text())
+    token = {each["name"]: each["user"]["token"] for each in told["users"]}["staging"]
+    api = "client.authentication.k8s.io/v1"
+    answer = {"apiVersion": api, "kind": "ExecCredential", "status": {"token": token}}
+    program = folder / "get-token"
+    program.write_text(f"#!/bin/sh\n{script}\necho '{json.dumps(answer)}'\n")
+    program.chmod(0o755)
+    given = {"apiVersion": api, "command": str(program), "interactiveMode": "Never"}
+    told["users"] = [{"name": "staging", "user": {"exec": given}}]
+    config.write_text(json.dumps(told))
+    return str(config)
+
+
+def test_a_program_that_gives_no_credentials_is_asked_again(
+    world: KubeWorld, tmp_path: Path
+) -> None:
+    """The client goes on without any, and would for as long as the bot runs."""
+    fails = tmp_path / "fails"
+    fails.touch()
+    script = f"[ -e {fails} ] && echo s3cr3t >&2 && exit 1"
+    clusters = KubeconfigClusters(with_program(world, tmp_path, script))
+    with pytest.raises(Unreachable, match="get-token gave no credentials") as nothing:
+        clusters.at("staging")
+    assert "s3cr3t" not in nothing.value.message + nothing.value.hint
+    fails.unlink()
+    assert clusters.at("staging").list(APPLICATIONS, "argocd").items == ()
+    clusters.close()
+
+
+def test_a_program_that_hangs_is_not_waited_for_for_ever(world: KubeWorld, tmp_path: Path) -> None:
+    hangs, begun = tmp_path / "hangs", tmp_path / "begun"
+    os.mkfifo(hangs)
+    script = f"echo x >> {begun}; read line < {hangs}"
+    clusters = KubeconfigClusters(with_program(world, tmp_path, script), patience=0.5)
+    for _ in range(2):
+        with pytest.raises(Unreachable, match="did not come within"):
+            clusters.at("staging")
+    hangs.write_text("go on\n")
+    assert begun.read_text() == "x\n"  # no second one was started beside it
+    with pytest.raises(Misconfigured):
+        clusters.at("elsewhere")
+    clusters.close()
+
+
+@pytest.mark.parametrize("in_a_file", [True, False])
+def test_a_token_that_is_renewed_on_disk_is_taken_over(
+    world: KubeWorld, tmp_path: Path, *, in_a_file: bool
+) -> None:
+    """A projected token is good for an hour."""
+    config, token, now = world.write_kubeconfig(tmp_path / "config"), tmp_path / "token", [0.0]
+    told = json.loads(config.read_text())
+    good = {each["name"]: each["user"]["token"] for each in told["users"]}["staging"]
+
+    def write(text: str) -> None:
+        token.write_text(text)
+        user = {"tokenFile": str(token)} if in_a_file else {"token": text}
+        config.write_text(json.dumps(told | {"users": [{"name": "staging", "user": user}]}))
+
+    write("expired")
+    clusters = KubeconfigClusters(str(config), ticks=lambda: now[0])
+    cluster = clusters.at("staging")
+    with pytest.raises(AccessDenied):
+        cluster.list(APPLICATIONS, "argocd")
+    write(good)
+    now[0] += 60
+    assert cluster.list(APPLICATIONS, "argocd").items == ()
+    config.write_text("{")
+    now[0] += 60
+    assert cluster.list(APPLICATIONS, "argocd").items == ()
+    clusters.close()
 
 
 def test_a_broken_kubeconfig_is_quoted_nowhere(tmp_path: Path) -> None:

@@ -204,6 +204,26 @@ def test_a_watch_that_is_cut_before_it_tells_anything_is_not_believed(
     assert cluster.count("list") == 2
 
 
+@pytest.mark.parametrize("verb", ["list", "watch"])
+def test_a_fault_that_nobody_thought_of_ends_no_watch(
+    cluster: FakeCluster, watches: Watches, verb: str
+) -> None:
+    """Its thread would be gone, and nothing heard of any object there until a restart."""
+    if verb == "watch":
+        assert health(watches) == ""
+    cluster.break_next(verb, *[TypeError("no mapping")] * 2)
+    cluster.cut()
+    put(cluster, "web", health="Healthy")
+
+    def heard() -> bool:
+        try:
+            return health(watches) == "Healthy"
+        except Unreachable:
+            return False
+
+    eventually(heard)
+
+
 def test_throttling_is_waited_out(cluster: FakeCluster, watches: Watches, bell: Bell) -> None:
     fault = Throttled("slow down")
     fault.retry_after = 0.2

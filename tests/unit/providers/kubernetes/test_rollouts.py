@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.model.catalog import TargetSpec
@@ -19,6 +19,7 @@ from bot.providers.kube.cluster import DEPLOYMENTS, PODS, REPLICA_SETS
 from bot.providers.kube.faults import Conflict
 from bot.providers.kube.watches import Watches, Where
 from bot.providers.kube.workload import DEPLOYMENT_ANNOTATION
+from bot.providers.kubernetes.observer import STALE
 from bot.providers.kubernetes.patches import merge_patch
 from bot.providers.kubernetes.rollouts import KubernetesRollouts
 from tests.fakes.argo_stage import eventually
@@ -153,9 +154,27 @@ def test_a_deadline_that_passed_names_what_the_pods_say(stage: Stage) -> None:
     assert going.events == ("Container app: ImagePullBackOff (not found)",)
     late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
     stage.show(status={"conditions": [late]})
+    assert stage.look(watched).end is None
+    stage.now += STALE
     failed = stage.look(watched)
     assert (failed.end, failed.reason_code) == (End.FAILED, "PROGRESS_DEADLINE_EXCEEDED")
     assert failed.explanation.endswith("Container app: ImagePullBackOff (not found)")
+
+
+def test_a_rollback_does_not_fail_by_the_deadline_of_what_it_takes_back(stage: Stage) -> None:
+    """The controller writes that condition anew beside the new generation, until an old pod is
+    gone (``syncRolloutStatus`` of the deployment controller)."""
+    late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+    stage.show(status={"conditions": [late]})
+    watched = stage.begin(2, revision=OLD)
+    stage.counts(replicas=3, updatedReplicas=2, availableReplicas=2)
+    assert stage.look(watched).end is None
+    stage.now += STALE - 1
+    assert stage.look(watched).end is None
+    done = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}
+    stage.show(status={"conditions": [done]})
+    stage.counts(replicas=2, updatedReplicas=2, availableReplicas=2)
+    assert stage.look(watched).end is End.SUCCEEDED
 
 
 def test_pods_are_read_ever_more_seldom_and_never_no_more(stage: Stage) -> None:
@@ -319,9 +338,11 @@ def test_what_a_tag_stands_for_is_asked_of_the_pods(
 
 
 def test_a_plan_changes_nothing(stage: Stage) -> None:
-    stage.show(spec={"replicas": 1})
+    given = {"name": "app", "image": OLD, "args": ["--password=s3cr3t"], "readinessProbe": {"a": 1}}
+    stage.show(spec={"replicas": 1, "template": {"spec": {"containers": [given]}}})
     plan = stage.rollouts.plan(stage.spec, IMAGE)
     assert f'+        "image": "{NEW}",' in plan.diff
+    assert "s3cr3t" not in plan.diff
     assert plan.warnings == ()
     assert stage.rollouts.live(stage.spec).downtime == (
         "only 1 pod runs, where at least 2 are needed",
@@ -379,7 +400,7 @@ def without_nulls(value: object) -> object:
     return value
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is
 @given(OBJECTS, OBJECTS)
 def test_a_merge_patch_makes_one_of_the_other(
     before: dict[str, Any], after: dict[str, Any]

@@ -70,9 +70,31 @@ def test_the_diff_is_for_people() -> None:
         "   # ours",
         "-  tag: v1",
         "+  tag: v2",
-        " other: 1",
+        " other: ***",
     ]
     assert diff("f", before, before) == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("  password: s3cr3t # x", "  password: ***"),
+        ("  - s3cr3t", "  - ***"),
+        ('  "password": "s3cr3t"', "  ***"),
+        ("  -----BEGIN s3cr3t", "  ***"),
+        ("  - {name: a, value: s3cr3t}", "  - ***"),
+        ("  name: {a: s3cr3t}", "  name: ***"),
+        ("  - name: db # theirs", None),
+        ("  repository: r.example:5000/acme/web", None),
+        ("  key: # of what follows", None),
+        ("  # a comment", None),
+        ("", None),
+        ("---", None),
+    ],
+)
+def test_what_stands_around_a_change_may_be_secret(line: str, shown: str | None) -> None:
+    told = diff("f", f"{line}\ntag: v1\n", f"{line}\ntag: v2\n").splitlines()[3:]
+    assert told == [f" {line if shown is None else shown}", "-tag: v1", "+tag: v2"]
 
 
 words = st.from_regex(r"[a-z][a-z0-9-]{0,9}", fullmatch=True)

@@ -124,6 +124,14 @@ def test_an_anchor_that_nobody_uses_is_in_nobodys_way() -> None:
     assert located(helm("base.image.tag"), ABOVE).value == "v1"
 
 
+@pytest.mark.parametrize("ends", ["\r", "\x85", "\u2028", "\u2029"])
+def test_lines_are_counted_as_git_counts_them(ends: str) -> None:
+    """YAML breaks lines at more characters; git is asked who wrote that line."""
+    assert located(kustomize(), f"# a{ends}# b{ends}# c\n{KUSTOMIZATION}").line == 9
+    with pytest.raises(Misconfigured, match="line 9: "):
+        located(kustomize(), f"# a{ends}\n{KUSTOMIZATION.replace('v1.4.0', '{{ .x }}')}")
+
+
 @pytest.mark.parametrize(
     ("ref", "tag"),
     [("v1.5.0", "v1.5.0"), ("latest", "latest"), (DIGEST, "a1" * 6), ("feature/x", "a1" * 6)],

@@ -1,0 +1,175 @@
+"""``Metrics`` on CloudWatch: minutes of target groups, many canaries in one call.
+
+A minute is handed out 120 seconds after its end (``bot.providers.ticks`` says why, and what of
+minutes without any request). Load balancers report every minute, and CloudWatch shows what they
+reported within two. How replicas differ is not known: targets have no response times of their own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from typing_extensions import override
+
+from bot.model.canary import Arms, Past, Reading, Readings, Wanted
+from bot.model.canary_ports import Metrics
+from bot.model.catalog import TargetSpec
+from bot.model.counts import Thresholds
+from bot.model.errors import AccessDenied, Misconfigured, QuarterdeckError, Terminal
+from bot.providers.cloudwatch.counts import Minutes, alone, together
+from bot.providers.cloudwatch.reads import SERIES_PER_CALL, Answers, Clients, CloudWatchReads
+from bot.providers.cloudwatch.series import PERIOD, Group, Series, account_of, group_of
+from bot.providers.ecs.reads import Account
+from bot.providers.ticks import Closing
+
+CLOSING = Closing(PERIOD, timedelta(seconds=120))
+_PERCENTILES = (75, 95, 99)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is wanted of one canary, in CloudWatch's terms; ``minutes`` are those that are whole."""
+
+    wanted: Wanted
+    canary: Group
+    stable: Group
+    minutes: Sequence[datetime]
+
+    @classmethod
+    def of(cls, wanted: Wanted, now: datetime) -> Self:
+        """Raises ``Misconfigured`` where CloudWatch cannot tell the versions apart."""
+        arms = wanted.arms
+        canary, stable = group_of(arms, arms.canary), group_of(arms, arms.stable)
+        return cls(wanted, canary, stable, CLOSING.whole(wanted.since, now))
+
+    @property
+    def series(self) -> Iterator[Series]:
+        """Everything that its readings are made of."""
+        yield from self.canary.counted(self.wanted.canary)
+        yield from self.stable.counted(self.wanted.stable)
+
+    def read(self, answers: Answers, now: datetime) -> Sequence[Reading]:
+        """Closed ones. Raises where one of its series was not answered in full."""
+        canary = Minutes(answers, self.canary, self.wanted.canary)
+        stable = Minutes(answers, self.stable, self.wanted.stable)
+        minutes = [Reading(at, PERIOD, *together(canary, stable, at)) for at in self.minutes]
+        return CLOSING.closed(minutes, now)
+
+
+class CloudWatchMetrics(Metrics):
+    """Safe to share between threads."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._reads = CloudWatchReads(clients)
+
+    @override
+    def past(self, spec: TargetSpec, arms: Arms, until: datetime) -> Past:
+        group, account = group_of(arms, arms.stable), account_of(spec, arms)
+        minutes = CLOSING.hour(until)
+        hour = minutes[0], minutes[-1] + CLOSING.length
+        times = (group.timed, *map(group.quantile, _PERCENTILES))
+        quantiles = quantiles_of(self._reads.ask(account, times, *hour), group)
+        # Counts beyond the hour's own quantiles: those have to be known first.
+        thresholds = Thresholds(quantiles, quantiles[1], None) if quantiles else None
+        answers = self._reads.ask(account, tuple(group.counted(thresholds)), *hour)
+        counted = Minutes(answers, group, thresholds)
+        return Past(tuple(alone(counted, at) for at in minutes), PERIOD, quantiles)
+
+    @override
+    def readings(self, wanted: Sequence[Wanted], now: datetime) -> Readings:
+        tally = _Tally({}, {})
+        by_account: dict[Account, list[Asked]] = defaultdict(list)
+        for each in wanted:
+            try:
+                asked = Asked.of(each, now)
+            except Misconfigured as fault:
+                tally.faults[each.deployment_id] = fault
+                continue
+            if asked.minutes:
+                by_account[account_of(each.spec, each.arms)].append(asked)
+            else:
+                tally.seen[each.deployment_id] = ()
+        for account, all_asked in by_account.items():
+            for batch in batches(all_asked):
+                self._read(account, batch, now, tally)
+        return Readings(tally.seen, tally.faults)
+
+    def _read(self, account: Account, batch: Sequence[Asked], now: datetime, tally: _Tally) -> None:
+        try:
+            answers = self._ask(account, batch)
+        except QuarterdeckError as fault:
+            if len(batch) == 1 or not _may_be_of_one(fault):
+                tally.faults.update((each.wanted.deployment_id, fault) for each in batch)
+                return
+            # One that CloudWatch will not have must not be the others' fault.
+            middle = len(batch) // 2
+            self._read(account, batch[:middle], now, tally)
+            self._read(account, batch[middle:], now, tally)
+            return
+        for each in batch:
+            try:
+                tally.seen[each.wanted.deployment_id] = each.read(answers, now)
+            except QuarterdeckError as fault:
+                tally.faults[each.wanted.deployment_id] = fault
+
+    def _ask(self, account: Account, batch: Sequence[Asked]) -> Answers:
+        begins = min(each.minutes[0] for each in batch)
+        ends = max(each.minutes[-1] for each in batch) + CLOSING.length
+        series = tuple(dict.fromkeys(one for each in batch for one in each.series))
+        return self._reads.ask(account, series, begins, ends)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """Readings as they come in."""
+
+    seen: dict[str, Sequence[Reading]]
+    faults: dict[str, QuarterdeckError]
+
+
+def _may_be_of_one(fault: QuarterdeckError) -> bool:
+    return isinstance(fault, Terminal) and not isinstance(fault, AccessDenied)
+
+
+def batches(asked: Iterable[Asked]) -> Iterator[Sequence[Asked]]:
+    """As many as a call may hold; what several share is asked for once.
+
+    Who is far behind is asked about apart, so that everybody else's answers stay short.
+    """
+    batch: list[Asked] = []
+    series: set[Series] = set()
+    for each in sorted(asked, key=_first):
+        more = series.union(each.series)
+        if batch and (len(more) > SERIES_PER_CALL or _first(each) > batch[0].minutes[-1]):
+            yield batch
+            batch, more = [], set(each.series)
+        batch.append(each)
+        series = more
+    if batch:
+        yield batch
+
+
+def _first(asked: Asked) -> datetime:
+    return asked.minutes[0]
+
+
+def quantiles_of(answers: Answers, group: Group) -> tuple[float, float, float] | None:
+    """The hour's; ``None`` where nothing was timed.
+
+    CloudWatch does not promise where periods of an hour begin. Where it cut this hour in two by
+    the clock, the parts weigh as many answers as they are made of.
+    """
+    timed = {at: count for at, count in answers.of(group.timed).items() if count > 0}
+    found = [answers.of(group.quantile(each)) for each in _PERCENTILES]
+    parts = [at for at in timed if all(at in each for each in found)]
+    weight = sum(timed[at] for at in parts)
+    if not weight:
+        return None
+    first, second, third = sorted(
+        sum(timed[at] * each[at] for at in parts) / weight for each in found
+    )
+    return (first, second, third) if first > 0 else None

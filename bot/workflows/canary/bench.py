@@ -1,0 +1,127 @@
+"""Where canaries are judged: from stored ticks to the judge's words.
+
+The evidence is kept in memory to save the replay, and found again from the ticks after a restart:
+the same ticks give the same verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
+
+from bot.analysis.history import summarise
+from bot.analysis.judge import Docket
+from bot.analysis.plan import Limits, Plan, Step
+from bot.analysis.tick import REQUESTS, Tick
+from bot.analysis.verdict import Outcome, Verdict
+from bot.model.canary import Canary, Judgement, Measured, Past
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The newest verdict, and at which step of the plan it was reached, counted from 0.
+
+    ``baked`` counts ticks with traffic of the canary at that step.
+    """
+
+    verdict: Verdict
+    baked: int
+    tick_seconds: int
+
+    @property
+    def step(self) -> int:
+        """The step of the newest tick with which it was reached."""
+        return self.verdict.figures.step
+
+    @property
+    def outcome(self) -> Outcome:
+        """What to do now, by the judge."""
+        return self.verdict.outcome
+
+
+@dataclass(slots=True)
+class _Seat:
+    past: Past
+    docket: Docket
+    heard: int = 0
+    baked: int = 0
+    step: int = 0
+
+
+class Bench:
+    """The evidence on all open canaries of this process."""
+
+    def __init__(self) -> None:
+        self._seats: dict[str, _Seat] = {}
+
+    def judge(self, canary: Canary, ticks: Sequence[Measured]) -> Judged | None:
+        """After all of ``ticks``, oldest first; ``None`` before the stable version is known."""
+        if canary.past is None:
+            return None
+        seat = self._seats.get(canary.deployment_id)
+        if seat is None or seat.past != canary.past or seat.heard > len(ticks):
+            seat = _Seat(canary.past, Docket.opened([analysis_plan(canary, canary.past)]))
+            self._seats[canary.deployment_id] = seat
+        for each in ticks[seat.heard :]:
+            _hear(seat, each)
+        (verdict,) = seat.docket.verdicts()
+        return Judged(verdict, seat.baked, seat.past.tick_seconds)
+
+    def forget(self, kept: set[str]) -> None:
+        """Drop the evidence on all but these."""
+        self._seats = {name: seat for name, seat in self._seats.items() if name in kept}
+
+
+def _hear(seat: _Seat, measured: Measured) -> None:
+    reading = measured.reading
+    seat.docket = seat.docket.heard([Tick(reading.canary, reading.stable, measured.step)])
+    seat.heard += 1
+    if measured.step != seat.step:
+        seat.step, seat.baked = measured.step, 0
+    seat.baked += reading.canary.requests > 0
+
+
+def analysis_plan(canary: Canary, past: Past) -> Plan:
+    """The catalog's plan in the judge's terms: bakes in ticks, history summed up."""
+    plan = canary.plan
+    bakes = [in_ticks(step.bake, past.tick_seconds) for step in plan.steps]
+    return Plan(
+        steps=tuple(
+            Step(step.share, bake, step.increase, step.requests)
+            for step, bake in zip(plan.steps, bakes, strict=True)
+        ),
+        history=summarise(past.ticks, past.quantiles, past.pods),
+        limits=Limits(plan.limits.error_rate, plan.limits.p95),
+        extension=max(bakes) if plan.inconclusive == "extend" else 0,
+    )
+
+
+def in_ticks(duration: timedelta, tick_seconds: int) -> int:
+    """How many ticks last at least that long."""
+    return max(1, ceil(duration.total_seconds() / tick_seconds))
+
+
+def per_second(past: Past) -> float:
+    """The whole service's requests a second over the hour before."""
+    seconds = len(past.ticks) * past.tick_seconds
+    return sum(arm.requests for arm in past.ticks) / seconds if seconds else 0.0
+
+
+def judgement(judged: Judged) -> Judgement:
+    """As it is kept beside the canary, for its card."""
+    verdict, figures = judged.verdict, judged.verdict.figures
+    return Judgement(
+        outcome=verdict.outcome.value,
+        because=verdict.because.value,
+        text=verdict.text,
+        odds=max(figures.error_odds, figures.slow_odds),
+        canary=figures.canary,
+        stable=figures.stable,
+    )
+
+
+def served(judged: Judged) -> int:
+    """Requests of the canary so far."""
+    return judged.verdict.figures.canary[REQUESTS]

@@ -1,0 +1,128 @@
+"""How a canary begins, and what waits until the one before it is out of the way."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.model.canary import Act, Canary, Phase, Wish
+from bot.model.catalog import TargetSpec
+from bot.model.deployment import SYSTEM, AuditEntry, Deployment, Kind, Status
+from bot.model.errors import Misconfigured, Terminal, UserError
+from bot.model.ports import Transaction
+from bot.workflows.beginning import held_up
+from bot.workflows.deadline import target_of
+from bot.workflows.ending import Ending, settle
+from bot.workflows.parts import Parts
+
+#: What stands where a provider's name of a rollout is kept: it is conducted, not observed.
+HANDLE = "canary"
+#: Seconds between looks at whether an earlier canary of the target is out of the way: for a
+#: rollback, and for everything else.
+AGAIN, LATER = 0.5, 3.0
+
+
+class Opening:
+    """From a deployment that has its turn to a canary that is conducted."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def waits(self, deployment: Deployment) -> float:
+        """Seconds to wait: while an earlier canary of the target has traffic nothing else starts
+        there, and no other canary before it is gone. A rollback waits for the traffic alone."""
+        with self._parts.store.read() as tx:
+            before = tx.canaries.of(deployment.target)
+        if before is None or before.deployment_id == deployment.id:
+            return 0.0
+        if before.off and not deployment.canary:
+            return 0.0
+        self._parts.conducted.set()
+        said = f"{before.deployment_id}'s canary is taken out of the way first."
+        if deployment.explanation != said:
+            with self._parts.store.begin() as tx:
+                if tx.deployments.note(deployment.id, None, explanation=said):
+                    tx.outbox.card(deployment.id)
+        return AGAIN if deployment.kind is Kind.ROLLBACK else LATER
+
+    def open(self, deployment: Deployment) -> float:
+        """Check that it can be, and write it down; nothing outside has been touched by then."""
+        spec = target_of(self._parts, deployment)
+        refusal = self._impossible(spec)
+        with self._parts.store.begin() as tx:
+            now = self._parts.clock.now()
+            held = held_up(tx, self._parts.catalog(), deployment, now)
+            if held is not None:
+                refusal = Ending(Status.REFUSED, held.text, held.code)
+            if refusal is not None or spec.canary is None:
+                settle(tx, deployment, refusal or _without_plan(spec), now)
+                return 0.0
+            # Also where another replica got here first: then the row is there already.
+            if tx.canaries.get(deployment.id) is None:
+                _begin(tx, deployment, Canary(deployment.id, spec.canary, Phase.SHIFTING, now))
+        self._parts.conducted.set()
+        return 0.0
+
+    def _impossible(self, spec: TargetSpec) -> Ending | None:
+        if self._parts.canaries is None or spec.canary is None:
+            return _without_plan(spec)
+        try:
+            self._parts.canaries.check(spec)
+        except (UserError, Terminal) as fault:
+            said = f"{fault.message} {fault.hint} Nothing was changed.".strip()
+            return Ending(Status.REFUSED, said, fault.reason_code)
+        return None
+
+
+def _without_plan(spec: TargetSpec) -> Ending:
+    said = f"The catalog has no plan for canaries of {spec.key} any more. Nothing was changed."
+    return Ending(Status.REFUSED, said, "CANARY_IMPOSSIBLE")
+
+
+def _begin(tx: Transaction, deployment: Deployment, canary: Canary) -> None:
+    tx.canaries.add(canary)
+    tx.deployments.note(
+        deployment.id, None, handle=HANDLE, attempts=deployment.attempts + 1, explanation=""
+    )
+    steps = len(canary.plan.steps)
+    said = f"A canary of {steps} step{'s' if steps > 1 else ''}, by {canary.plan.strategy}."
+    tx.audit.append(
+        AuditEntry(
+            actor=SYSTEM,
+            action="canary.begin",
+            decision="intent",
+            target=str(deployment.target),
+            deployment_id=deployment.id,
+            from_digest=deployment.previous.digest if deployment.previous else "",
+            to_digest=deployment.image.digest,
+            reason=said,
+            request_id=deployment.request_id,
+        )
+    )
+    tx.outbox.thread(deployment.id, "told", f"{said} What runs now is measured first.")
+    tx.outbox.card(deployment.id)
+
+
+def supersede(tx: Transaction, queued: Deployment, now: datetime) -> None:
+    """What is queued takes the place of a canary on trial: that one is taken back at once.
+
+    It was asked for later and by people who could see the card; waiting for an hour of bakes would
+    help nobody. One that takes over already is waited for like any rollout.
+    """
+    if queued.kind is Kind.ROLLBACK:
+        return  # it settles what runs by itself
+    canary = tx.canaries.of(queued.target)
+    if canary is None or canary.phase not in {Phase.SHIFTING, Phase.BAKING, Phase.ASKING}:
+        return
+    wish = Wish(Act.ABORT, SYSTEM, now, f"{queued.id} takes its place.")
+    tx.canaries.change(canary, wish=wish)
+
+
+def plan_of(spec: TargetSpec, *, asked: bool | None) -> bool:
+    """Whether a deployment is a canary. Raises ``Misconfigured`` where there is no plan for it."""
+    if asked and spec.canary is None:
+        raise Misconfigured(
+            f"The catalog has no plan for canaries of {spec.key}.",
+            reason_code="CANARY_IMPOSSIBLE",
+            hint='Give the target a "canary" part in quarterdeck.yaml, or deploy without --canary.',
+        )
+    return spec.canary is not None and (spec.canary.by_default if asked is None else asked)
