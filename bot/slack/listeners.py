@@ -30,7 +30,7 @@ class Listeners:
     errands: Errands
 
     def slash(self, ack: Ack, body: dict[str, Any]) -> None:
-        """``/deploy`` and ``/rollback``."""
+        """``/deploy``, ``/rollback`` and ``/canary``."""
         asked = by_slash(body)
         slash, text = str(body["command"]), str(body.get("text") or "")
         self.answers.to_slash(ack, asked, lambda: self.errands.run_typed(slash, text, asked))

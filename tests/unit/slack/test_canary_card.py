@@ -230,6 +230,13 @@ def test_a_click_is_a_command_for_the_step_that_was_shown(action: Action, act: A
     assert said.command == Conduct(act, id="backend-production-7", step=1)
 
 
+def test_what_is_typed_arrives_as_well() -> None:
+    with slack() as workspace:
+        assert workspace.slash("/canary backend production hold").status == 200
+        (said,) = workspace.intake.submissions
+    assert said.command == Conduct(Act.HOLD, Target("backend", "production"))
+
+
 def test_it_stands_in_status_queue_details_and_home() -> None:
     one, made = a_canary(), deployment()
     said = "canary at 25%, step 2 of 3, being watched"
