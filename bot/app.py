@@ -29,6 +29,7 @@ from bot.settings.clock import SystemClock
 from bot.settings.environment import Settings, for_programs
 from bot.settings.start import Configuration
 from bot.slack.app import make_app
+from bot.slack.charts.picture import chart
 from bot.slack.courier import Courier
 from bot.slack.edge import Edge, SlackSettings
 from bot.slack.execution import Bench
@@ -267,7 +268,11 @@ class Bot:
         deliveries.free(parts.replica)  # what an earlier life of the same name had in hand
         deliverer = Deliverer(
             deliveries,
-            Route(intake.card, lambda: self._catalog.current().announce_in),
+            Route(
+                intake.card,
+                lambda: self._catalog.current().announce_in,
+                lambda deployment_id: chart(intake.chart(deployment_id)),
+            ),
             WebMessenger(self._outside.slack),
             self._clock,
             parts.replica,

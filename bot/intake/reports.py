@@ -104,6 +104,7 @@ class Reports:
             self._frozen(tx, spec.environment, target),
             drifts(tx, target, read),
             live.message if isinstance(live, QuarterdeckError) else "",
+            tx.canaries.of(target),
         )
 
     def _frozen(self, tx: Transaction, environment: str, target: Target) -> str:
@@ -117,7 +118,8 @@ class Reports:
     def queue(self, _command: ShowQueue, _ask: Ask) -> DeploymentList:
         """Everything that has not ended, in the order of turns."""
         with self._parts.store.read() as tx:
-            return DeploymentList("Queue", tuple(tx.deployments.active()))
+            canaries = tuple(tx.canaries.open())
+            return DeploymentList("Queue", tuple(tx.deployments.active()), canaries)
 
     def history(self, command: ShowHistory, _ask: Ask) -> DeploymentList:
         """Newest first."""

@@ -88,7 +88,7 @@ def broken(seat: Seat, album: Album) -> None:
     """A release that crashes, and comes back by itself."""
     seat.be("alice")
     seat.say('/deploy frontend staging v1.6.0 --reason "summer theme"')
-    seat.shows("frontend-staging-1", "rolled back by ECS")
+    seat.shows("frontend-staging-1", "rolled back")
     seat.sees(seat.card("frontend-staging-1").locator(".replies")).to_be_visible()
     album.take("rolled-back", seat, seat.card("frontend-staging-1"))
     seat.page.locator("#beside summary", has_text="Levers").click()

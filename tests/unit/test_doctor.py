@@ -131,6 +131,14 @@ def test_scopes_that_are_missing_are_named_with_what_they_are_for(place: Outside
     assert "2 errors" in told
 
 
+def test_a_scope_that_the_bot_can_do_without_is_a_warning(place: Outside) -> None:
+    place.workspace.scopes -= {"files:write"}
+    code, told = doctor()
+    assert code == 0
+    assert "missing files:write: charts of canaries" in told
+    assert "0 errors" in told
+
+
 def test_a_slack_that_cannot_be_reached_hides_nothing_else(
     place: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,7 +52,13 @@ def page(stage: Stage, port: int) -> Iterator[str]:
         return acts.do(verb, asked)
 
     server = PageServer(
-        Content(_page, Painter(stage.slack, beside).scene, act, stage.slack.changed_since)
+        Content(
+            _page,
+            Painter(stage.slack, beside).scene,
+            act,
+            stage.slack.changed_since,
+            stage.slack.files.content,
+        )
     )
     address = server.start(port)
     try:

@@ -22,12 +22,16 @@ from bot.commands.model import (
     ShowStatus,
     ShowWhoAmI,
 )
-from bot.model.catalog import FreezeWindow
+from bot.model.canary import Canary, Measured, Phase, Reading
+from bot.model.canary_plan import CanaryPlan, Native
+from bot.model.catalog import FreezeWindow, People
+from bot.model.counts import Arm
 from bot.model.deployment import Status, Target
 from bot.model.errors import AccessDenied
 from bot.model.reply import (
     AuditReport,
     CardFacts,
+    ChartFacts,
     DeployForm,
     DeploymentList,
     Details,
@@ -394,3 +398,41 @@ def test_a_card_of_what_left_the_catalog_is_still_drawn(rooms: Rooms) -> None:
     made = rooms.deploy("v2", PRODUCTION)
     rooms.catalog = without(rooms.catalog, PRODUCTION, Target("analytics", "production"))
     assert facts(rooms, made.id).deployment == made
+
+
+def test_a_canary_stands_on_its_card_in_status_and_in_the_queue(rooms: Rooms) -> None:
+    made = rooms.started("v2")
+    assert facts(rooms, made.id).canary is None
+    one = Canary(made.id, CanaryPlan(native=Native()), Phase.BAKING, rooms.clock.now(), share=0.1)
+    with rooms.database.begin() as tx:
+        tx.canaries.add(one)
+    assert facts(rooms, made.id).canary == one
+    assert status(rooms).canary == one
+    queue = rooms.says("alice", ShowQueue())
+    assert isinstance(queue, DeploymentList)
+    assert queue.canary_of(made.id) == one
+    with rooms.database.begin() as tx:
+        tx.canaries.change(one, phase=Phase.OVER)
+    assert facts(rooms, made.id).canary is not None
+    assert status(rooms).canary is None
+
+
+def test_a_card_names_who_may_tell_a_canary_what_to_do(rooms: Rooms) -> None:
+    made = rooms.deploy("v2", PRODUCTION)
+    everybody = "any full member of the workspace"
+    assert facts(rooms, made.id).promoters == f"{everybody}, <!subteam^{CAPTAINS}>"
+    rooms.catalog = a_catalog(promoters=People(users=("U0BOB",)))
+    assert facts(rooms, made.id).promoters == "<@U0BOB>"
+
+
+def test_a_chart_is_drawn_from_all_ticks(rooms: Rooms) -> None:
+    made = rooms.started("v2")
+    assert rooms.intake.chart(made.id) is None
+    now = rooms.clock.now()
+    one = Canary(made.id, CanaryPlan(native=Native()), Phase.BAKING, now)
+    tick = Measured(Reading(now, 30, Arm(10), Arm(90, 1)), 0)
+    with rooms.database.begin() as tx:
+        tx.canaries.add(one)
+        tx.canaries.tick(made.id, 0, tick)
+    assert rooms.intake.chart(made.id) == ChartFacts(rooms.get(made.id), one, (tick,))
+    assert rooms.intake.chart("backend-staging-99") is None

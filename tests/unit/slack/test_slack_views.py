@@ -213,9 +213,9 @@ def test_a_card_that_ended_says_how() -> None:
         reason_code="CIRCUIT_BREAKER",
     )
     drawn = card(CardFacts(one), NOON)
-    assert "Rolled back by ECS after 4m 05s" in dump(drawn)
+    assert "Rolled back after 4m 05s" in dump(drawn)
     assert "circuit breaker: tasks failed" in dump(drawn)
-    assert drawn.text.startswith("↩️ backend-production-7: rolled back by ECS. <@U0ALICE>")
+    assert drawn.text.startswith("↩️ backend-production-7: rolled back. <@U0ALICE>")
 
 
 @pytest.mark.parametrize(
