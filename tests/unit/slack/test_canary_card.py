@@ -63,7 +63,7 @@ def test_it_shows_how_far_it_is_and_how_both_versions_fare() -> None:
 
 def test_the_notification_says_that_it_is_a_canary() -> None:
     assert (
-        "is running (canary at 25%, step 2 of 3, being watched): <@U0ALICE>"
+        ": running (canary at 25%, step 2 of 3, being watched). <@U0ALICE>"
         in drawn(a_canary()).text
     )
     taken_back = drawn(a_canary(Phase.OVER), Status.ROLLED_BACK).text
