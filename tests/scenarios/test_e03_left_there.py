@@ -43,7 +43,7 @@ def test_e3_what_is_degraded_stays_until_somebody_goes_back(deck: Fleet) -> None
     (done,) = [row for row in deck.rows(deployment_id=ended.id) if row.entry.detail.get("handle")]
     assert done.entry.detail["handle"] == ended.handle
     status = deck.asks("bob", f"status {service} staging")
-    assert f"which {ended.id} left there: it is failed" in status
+    assert f"which {ended.id} left there: it failed" in status
 
     deck.asks("iris", f"{service} staging", slash="/rollback")
 

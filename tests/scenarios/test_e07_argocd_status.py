@@ -80,7 +80,8 @@ def test_e6_the_drift_of_git_and_of_the_cluster_is_shown(deck: Fleet) -> None:
     assert "drift" not in deck.asks("alice", f"status {service} staging")
     image = f"example.com/{service}:hand@sha256:{'ab' * 32}"
     shore(deck).kube.set_image("staging", service, image)
-    assert "drift" in deck.asks("alice", f"status {service} staging")
+    shown = deck.asks("alice", f"status {service} staging")
+    assert f"drift: Deployment {service} runs {service}:hand@sha256:abababababab, and git" in shown
     deck.shore.deploy_aside(f"{service}-staging", deck.place.push(service, "hand"))
     assert deck.shore.settle(f"{service}-staging")
     shown = deck.asks("alice", f"status {service} staging")

@@ -128,9 +128,10 @@ class Repository:
         """The tree of a merge of two commits. Raises ``GitError`` on a conflict."""
         return self._line("merge-tree", "--write-tree", ours, theirs)
 
-    def log(self, branch: str, limit: int) -> list[Entry]:
-        """The branch's commits, newest first."""
-        out = git(self.folder, "log", f"-{limit}", f"--format={_FORMAT}", branch, "--")
+    def log(self, branch: str, limit: int, path: str = "") -> list[Entry]:
+        """The branch's commits, newest first; those that changed a folder where it is named."""
+        paths = [path] if path else []
+        out = git(self.folder, "log", f"-{limit}", f"--format={_FORMAT}", branch, "--", *paths)
         return [_entry(each) for each in out.decode().split("\0\0\n") if each.strip("\n")]
 
     def protect(self, branches: Sequence[str]) -> None:

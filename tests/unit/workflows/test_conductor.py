@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.commands.model import Conduct
 from bot.model.canary import Act, Phase
 from bot.model.deployment import Status
 from bot.model.errors import AccessDenied, Misconfigured, Unknown, Unreachable
@@ -191,6 +192,34 @@ def test_held_it_stays_and_goes_on_when_it_is_let(rooms: Rooms) -> None:
     stage.says(Act.HOLD)
     stage.minutes(1)
     assert stage.canary(made).step == 1
+
+
+def test_a_button_pressed_twice_does_not_undo_itself(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.looks(times=4)
+
+    def pressed(act: Act) -> None:
+        assert isinstance(rooms.says("alice", Conduct(act, id=made.id, step=0)), Accepted)
+        stage.looks()
+
+    for act, held in ((Act.HOLD, True), (Act.HOLD, True), (Act.GO_ON, False), (Act.GO_ON, False)):
+        pressed(act)
+        assert (stage.canary(made).held_by is not None) == held
+
+
+def test_steps_questions_and_ends_have_a_chart_in_the_thread(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.looks(times=4)
+    stage.says(Act.PROMOTE)
+    stage.looks(times=3)
+    stage.says(Act.ABORT)
+    stage.looks(times=3)
+    assert [key for key in rooms.keys_of(made.id) if key.startswith("chart:")] == [
+        "chart:step:1",
+        "chart:returned",
+    ]
 
 
 def test_held_it_is_still_taken_back_if_it_is_worse(rooms: Rooms) -> None:
