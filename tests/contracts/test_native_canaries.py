@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,12 @@ from bot.model.deployment import Image, Person, Status
 from bot.model.errors import Misconfigured, Terminal, Unknown
 from bot.model.rollout import End, Order
 from bot.providers.ecs.native import NativeCanaries
+from bot.providers.fleet import Fleet, Reach
+from bot.providers.git import GitAccess
 from bot.workflows.canary.conductor import ACTIVE
 from bot.workflows.canary.course import Seen, aim, course
 from tests.contracts.stages import REGION, REPOSITORY, SPEC, LocalAws, local_aws
+from tests.fakes.clock import FakeClock
 
 TASKS = 3
 STEPS = {
@@ -754,3 +758,19 @@ def test_what_is_worth_a_warning(aws: LocalAws) -> None:
     assert "no CloudWatch alarms" in warning
     plan = shop.plan(steps=(CanaryStep(share=1.0, tasks=2),))
     assert "full size" in shop.canaries.check(shop.spec_with(plan))[0]
+
+
+# --- how it is wired -----------------------------------------------------------------------------
+
+
+def test_the_bot_has_them_for_plans_that_say_so(aws: LocalAws, tmp_path: Path) -> None:
+    shop = Shop(aws, alarms=["errors"])
+    git = GitAccess(tmp_path)
+    fleet = Fleet(Reach(aws.clients, git, "", FakeClock(), lambda: None))
+    try:
+        assert fleet.canaries.check(shop.spec) == ()
+        misfit = CanaryPlan(native=Native(kind="linear"), steps=steps(0.1, 0.3))
+        with pytest.raises(Misconfigured, match="equal steps"):
+            fleet.canaries.check(shop.spec_with(misfit))
+    finally:
+        fleet.close()
