@@ -143,6 +143,10 @@ class Shop:
     def counts(self, *operations: str) -> list[int]:
         return [self.world.count(operation) for operation in operations]
 
+    def calls(self, operation: str) -> int:
+        """All that were made, refused or not."""
+        return len(self.world.calls(operation))
+
     def runs(self) -> Image | None:
         return self.aws.rollouts.live(self.spec).image
 
@@ -569,6 +573,61 @@ def test_somebody_else_continues_it_to_the_end(shop: Shop) -> None:
     assert shop.world.count("UpdateService") == 1
 
 
+def test_somebody_else_continues_past_our_last_pause(aws: LocalAws) -> None:
+    shop = Shop(aws, "blue_green")
+    shop.spec = shop.spec_with(shop.plan(clean_up_after=timedelta(minutes=10)))
+    shop.begin()
+    shop.reach(Goal.SHARE, 1.0)
+    shop.world.shifts.answer("staging", "backend")
+    shop.world.advance(30)
+    assert shop.world.shifts.stage("staging", "backend") == "BAKE_TIME"
+    stand = shop.look(shop.aim(Goal.SHARE, 1.0))
+    assert (stand.foreign, stand.expires_at) == (True, None)
+    shop.reach(Goal.NOTHING)
+    assert shop.counts("StopServiceDeployment") == [1]
+    assert shop.runs() == shop.live.image
+
+
+def test_whoever_is_faster_does_no_harm(shop: Shop) -> None:
+    for _ in range(2):
+        shop.toward(shop.aim(Goal.SHARE, 0.1))
+    shop.world.shifts.run_until_paused("staging", "backend")
+    shop.world.faults.lag(600)
+    shop.world.shifts.answer("staging", "backend", "ROLLBACK")
+    # What we read is older than the answer, and ours comes too late.
+    assert not shop.toward(shop.aim(Goal.SHARE, 0.1)).reached
+    shop.world.advance(60)
+    assert shop.status() == "ROLLBACK_SUCCESSFUL"
+    assert not shop.toward(shop.aim(Goal.SHARE, 0.1)).reached
+    assert shop.calls("ContinueServiceDeployment") == 2
+
+
+def test_a_stop_that_comes_too_late_does_no_harm(shop: Shop) -> None:
+    for _ in range(2):
+        shop.toward(shop.aim(Goal.SHARE, 0.1))
+    shop.world.advance(5)
+    shop.world.faults.lag(600)
+    shop.world.shifts.stop("staging", "backend")
+    shop.world.advance(120)
+    assert shop.status() == "ROLLBACK_SUCCESSFUL"
+    assert not shop.toward(shop.aim(Goal.NOTHING)).reached
+    assert shop.calls("StopServiceDeployment") == 1
+
+
+def test_one_that_is_not_listed_is_not_told_again(shop: Shop) -> None:
+    shop.share = 0.1
+    assert "does not list" in shop.toward(shop.aim(Goal.SHARE, 0.1)).doing
+    assert shop.counts(*WRITES) == [0] * len(WRITES)
+
+
+def test_it_waits_for_a_deployment_that_is_under_way(shop: Shop) -> None:
+    shop.world.update_out_of_band("staging", "backend", forceNewDeployment=True)
+    stand = shop.toward(shop.aim(Goal.SHARE, 0.1))
+    assert "another deployment" in stand.doing
+    assert shop.counts(*WRITES) == [0] * len(WRITES)
+    assert shop.reach(Goal.SHARE, 0.1).reached
+
+
 def _rolled_back(shop: Shop) -> None:
     shop.world.shifts.answer("staging", "backend", "ROLLBACK")
 
@@ -598,6 +657,7 @@ def test_stopped_by_hand_and_left_as_it_is(shop: Shop) -> None:
     assert shop.look(shop.aim(Goal.SHARE, 0.1)).end is End.FAILED
     stand = shop.toward(shop.aim(Goal.NOTHING))
     assert "still gets 10% of the traffic" in stand.blocked
+    assert shop.toward(shop.aim(Goal.GONE)).doing == "its tasks end"
     # As the message asks for.
     shop.change(strategy="BLUE_GREEN", bakeTimeInMinutes=0, lifecycleHooks=[])
     shop.world.update_out_of_band("staging", "backend", taskDefinition=shop.order.base)
