@@ -26,6 +26,7 @@ from bot.model.part import MEANING, InsidePath, ObjectName, Part, filled
 
 TIME = r"^([0-9]{1,5}(?:\.[0-9]{1,3})?)\s?(ms|s)$"
 PERCENT = r"^[0-9]{1,2}(\.[0-9]{1,2})?\s?%$"
+UP_TO_ALL = r"^([0-9]{1,2}(\.[0-9]{1,2})?|100)\s?%$"
 MEANING |= {
     (RULE := r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:listener-rule/app/.+$"): (
         "the ARN of a load balancer's listener rule, such as arn:aws:elasticloadbalancing:"
@@ -93,10 +94,23 @@ Share = Annotated[
 ]
 
 
+def _share_or_all(value: object) -> float:
+    return 1.0 if re.fullmatch(r"100\s?%", str(value).strip()) else _share(value)
+
+
+#: The same, up to 100%.
+StepShare = Annotated[
+    float,
+    BeforeValidator(_share_or_all),
+    PlainSerializer(in_percent, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": UP_TO_ALL, "examples": ["10%", "0.5%"]}),
+]
+
+
 class CanaryStep(Part):
     """One step: a share of the traffic, for as long as it takes to judge it."""
 
-    share: Share = Field(description="how much of the traffic the new version gets")
+    share: StepShare = Field(description="how much of the traffic the new version gets")
     bake: Lasting = Field(
         default=timedelta(minutes=5),
         ge=timedelta(minutes=1),
@@ -163,8 +177,8 @@ class Native(Part):
 
     kind: Literal["canary", "linear", "blue_green"] = Field(
         default="canary",
-        description="one share first (canary), equal steps (linear), or all at once with a bake "
-        "before the old version is given up (blue_green)",
+        description="one share first (canary: one step), equal steps (linear), or all at once with "
+        "a bake before the old version is given up (blue_green: one step of 100%)",
     )
 
 
@@ -319,6 +333,12 @@ class CanaryPlan(Part):
         return f'"strategy" says "{self.strategy}", but {found} is given'
 
     def _order(self) -> str:
+        at_once = self.native is not None and self.native.kind == "blue_green"
+        if self.steps[-1].share == 1 and not at_once:
+            return (
+                "after its last step a canary gets everything anyway: only native blue_green has "
+                "a step of 100%"
+            )
         for number, (step, after) in enumerate(pairwise(self.steps), start=2):
             if after.share <= step.share:
                 return (

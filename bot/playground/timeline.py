@@ -57,6 +57,13 @@ class Timeline:
         self._shown = max(self._shown, round(self._clock.on_the_wall(self.now), 3))
         return self._shown
 
+    def stamp_in(self, seconds: float) -> float:
+        """The moment ``seconds`` of virtual time from now, as it is shown to callers.
+
+        Where time stands still until it is moved, it is that many seconds on the wall.
+        """
+        return round(self.stamp() + seconds / (self._clock.speed or 1.0), 3)
+
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Run ``action`` when ``seconds`` of virtual time have passed."""
         heapq.heappush(self._due, (self.now + seconds, next(self._order), action))

@@ -12,6 +12,7 @@ from bot.providers.aws_session import AwsClients
 from bot.providers.by_provider import RolloutsByProvider
 from bot.providers.by_strategy import CanariesByStrategy
 from bot.providers.cloudwatch import CloudWatchMetrics
+from bot.providers.ecs.native import NativeCanaries
 from bot.providers.ecs.rollouts import EcsRollouts
 from bot.providers.ecs.weighted import WeightedCanaries
 from bot.providers.git import GitAccess, GitManifests
@@ -60,7 +61,12 @@ class Fleet:
             }
         )
 
-        self.canaries = CanariesByStrategy({"weighted": WeightedCanaries(reach.aws, ecs)})
+        self.canaries = CanariesByStrategy(
+            {
+                "weighted": WeightedCanaries(reach.aws, ecs),
+                "native": NativeCanaries(reach.aws, ecs),
+            }
+        )
         self._prometheus = PrometheusMetrics(PrometheusApi(reach.prometheus_token))
         self.metrics = MetricsBySource(CloudWatchMetrics(reach.aws), self._prometheus)
 

@@ -36,6 +36,7 @@ from bot.playground.aws.events import Journal
 from bot.playground.aws.faults import Faults
 from bot.playground.aws.lookup import service_of
 from bot.playground.aws.metrics import Metrics
+from bot.playground.aws.networking import connect
 from bot.playground.aws.operations import OPERATIONS, Context, Engine, Identity
 from bot.playground.aws.records import (
     Behaviour,
@@ -49,6 +50,7 @@ from bot.playground.aws.records import (
 )
 from bot.playground.aws.rollout import Scheduler
 from bot.playground.aws.server import Server
+from bot.playground.aws.shifting_verbs import Shifts
 from bot.playground.aws.targets import delay_of
 from bot.playground.aws.tasks import Pulled, TaskLife, Timings
 from bot.playground.aws.traffic import Traffic
@@ -86,6 +88,7 @@ class World:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.faults = Faults()
+        self.shifts = Shifts(self)
         self.clock = Clock(speed, wall)
         self.strict = strict
         self.lock = threading.RLock()
@@ -97,6 +100,7 @@ class World:
         self._tasks.drain = lambda service, task: delay_of(self.estate_of(service.arn), task)
         deployments = Deployments(self._timeline, self._minter, journal, self._tasks)
         scheduler = Scheduler(self._timeline, self._tasks, deployments, journal)
+        connect(scheduler.shifting, self.estate_of)
         self._estates: dict[tuple[str, str], Estate] = {}
         self._epoch: float | None = None
         around = Surroundings(
@@ -264,13 +268,14 @@ class World:
             self._catch_up()
             estate = self.estate(ACCOUNT, region)
             home = self._repository(estate, options.get("repository", service))
-            self._ask("CreateCluster", {"clusterName": cluster}, region)
+            self.ask("CreateCluster", {"clusterName": cluster}, region)
             definition = definition_of(service, home.uri, options)
-            made = self._ask("RegisterTaskDefinition", definition, region)["taskDefinition"]
+            made = self.ask("RegisterTaskDefinition", definition, region)["taskDefinition"]
+            self.shifts.furnish(service, options)
             if options.get("load_balanced", False) and "target_group" not in options:
                 options["target_group"] = self.balancers.single(service, region)
             wanted = service_request(cluster, service, made["taskDefinitionArn"], options)
-            self._ask("CreateService", wanted, region)
+            self.ask("CreateService", wanted, region)
             found = service_of(estate, cluster, service)
             if options.get("settled", True):
                 self.engine.deployments.settle(found)
@@ -279,7 +284,7 @@ class World:
     def register(self, definition: Json, region: str = REGION) -> str:
         """Register a task definition, as somebody else; returns its ARN."""
         with self.lock:
-            made = self._ask("RegisterTaskDefinition", definition, region)["taskDefinition"]
+            made = self.ask("RegisterTaskDefinition", definition, region)["taskDefinition"]
             return str(made["taskDefinitionArn"])
 
     def deploy_out_of_band(
@@ -300,7 +305,7 @@ class World:
         with self.lock:
             self._catch_up()
             named = {"cluster": cluster, "service": service, **changes}
-            self._ask("UpdateService", named, region)
+            self.ask("UpdateService", named, region)
 
     def scale(self, cluster: str, service: str, desired: int, region: str = REGION) -> None:
         """Let somebody else change the desired count."""
@@ -332,11 +337,11 @@ class World:
             self.advance(step)
         return False
 
-    # Inside
-
-    def _ask(self, operation: str, parameters: Json, region: str) -> Json:
-        # Set-up and other people's doings are no calls of the bot: they are not recorded.
+    def ask(self, operation: str, parameters: Json, region: str = REGION) -> Json:
+        """Let somebody else call ECS. It is no call of the bot's, so it is not recorded."""
         return self.call(protocol.Request("ecs", operation, parameters, "AKIASOMEONEELSE", region))
+
+    # Inside
 
     def _context(self, request: protocol.Request) -> Context:
         self._catch_up()
