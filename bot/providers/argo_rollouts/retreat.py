@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
 
+from bot.model.errors import QuarterdeckError
 from bot.providers.argo_rollouts.commits import Commits
 from bot.providers.argo_rollouts.controls import Controls
 from bot.providers.argo_rollouts.scene import Errand, Scene, carries, stands
@@ -45,6 +46,8 @@ class Retreat:
 
     def nothing(self, scene: Scene, errand: Errand) -> Move:
         """Toward ``Goal.NOTHING``: no request reaches it, and nothing brings it back."""
+        if self._never_began(scene, errand):
+            return Move(stands(scene, reached=True, share=0.0))
         if scene.on_trial:
             return self._off(scene, errand)
         if scene.taken_over or scene.leaves:
@@ -53,6 +56,8 @@ class Retreat:
 
     def gone(self, scene: Scene, errand: Errand) -> Move:
         """Toward ``Goal.GONE``: neither pods nor git know of it, but for what took over."""
+        if self._never_began(scene, errand):
+            return Move(stands(scene, reached=True, share=0.0))
         back = self._commits.taken_back(errand)
         if scene.taken_over and back is None:
             return Move(stands(scene, reached=True, share=0.0))
@@ -151,6 +156,16 @@ class Retreat:
         seen = self._commits.follow_back(errand)
         doing = "Argo CD brings the earlier version back"
         return Move(stands(scene, doing=doing, said=seen.explanation if seen else ""))
+
+    def _never_began(self, scene: Scene, errand: Errand) -> bool:
+        """Whether it was not written into git at all: what is seen of its version is another's."""
+        try:
+            return self._commits.brought(errand) is None
+        except QuarterdeckError:
+            # Git has to answer before anything else, and keeps no traffic on a bad version.
+            if not scene.on_trial:
+                raise
+            return False
 
     def _is_in_git(self, errand: Errand) -> bool:
         """Whether git still asks for it, and we have not undone that yet."""
