@@ -9,7 +9,8 @@ import pytest
 
 from bot.model.canary import Aim, Goal
 from bot.model.errors import Transient, Unknown
-from bot.model.rollout import End
+from bot.model.rollout import End, Watched
+from bot.providers.argo_rollouts.unjudged import UnjudgedRollouts
 from tests.fakes.rollout_shop import (
     FILE,
     MANIFEST,
@@ -516,3 +517,36 @@ def test_a_rollout_that_is_deleted_is_an_end(shop: RolloutShop) -> None:
     for aim in _aims(shop):
         stand = shop.toward(aim)
         assert (stand.end, stand.reason_code) == (End.FAILED, "MISSING")
+
+
+# --- what is no canary ---------------------------------------------------------------------------
+
+
+def test_a_deployment_that_is_no_canary_waits_at_no_step(shop: RolloutShop) -> None:
+    """Nobody would end its pauses, nor those of a rollback."""
+    shop.on_trial()
+    shop.reach(shop.aim(Goal.EVERYTHING, before=0.1), 3600)
+    back = shop.roll(shop.v1)
+    assert back.end is End.SUCCEEDED
+    assert shop.status()["stableRS"] == shop.status()["currentPodHash"]
+    assert shop.patches()[-1] == {"promoteFull": True}
+    shop.pass_by(60)
+    assert shop.images() == {"v1"}
+
+
+def test_a_pause_that_cannot_be_ended_is_told_as_one(shop: RolloutShop) -> None:
+    shop.kube.access.revoke("patch", "rollouts/status")
+    stand = shop.roll(shop.image("v2"), 300)
+    assert stand.end is None
+    assert "Paused" in stand.explanation
+
+
+def test_what_somebody_else_tries_is_not_promoted(shop: RolloutShop) -> None:
+    shop.set_image(shop.image("v3"))
+    shop.pass_by(60)
+    unjudged = UnjudgedRollouts(shop.rollouts, shop.clusters)
+    shop.caught_up()
+    commit = shop.desired.head(shop.spec.argocd.manifests).commit
+    watched = Watched("backend-staging-9", shop.live.revision, commit)
+    unjudged.observe([(shop.spec, watched)])
+    assert shop.patches() == []

@@ -1,4 +1,4 @@
-"""A service that an Argo Rollouts Rollout runs, brought to the local cluster by Argo CD from git."""
+"""A service that a Rollout of Argo Rollouts runs, brought to the local cluster from git."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from bot.model.catalog import TargetSpec
 from bot.model.deployment import Image, Person
 from bot.model.errors import QuarterdeckError
 from bot.model.places import ArgoCdApplication, KustomizeImage, Manifests
-from bot.model.rollout import Order
-from bot.playground.aws.world import Behaviour
+from bot.model.rollout import Observation, Order, Watched
+from bot.playground.aws import Behaviour
 from bot.playground.git import GitHost
 from bot.playground.kube import KubeWorld
 from bot.playground.kube import resources as local
 from bot.playground.kube.containers import Images
 from bot.providers.argo_rollouts.canaries import RolloutCanaries
+from bot.providers.argo_rollouts.unjudged import UnjudgedRollouts
 from bot.providers.argocd.rollouts import ArgoCdRollouts
 from bot.providers.git import GitAccess, GitManifests
 from bot.providers.kube.cluster import APPLICATIONS, ROLLOUTS
@@ -120,6 +121,7 @@ class RolloutShop:
             "steps": (CanaryStep(share=0.1), CanaryStep(share=0.5)),
             "prometheus": Prometheus(url="http://prometheus:9090", labels='hash="{{version}}"'),
         }
+        plan |= canary or {}
         manifests = {
             "repository": self.url,
             "path": "backend/staging",
@@ -136,7 +138,7 @@ class RolloutShop:
                 manifests=Manifests(**manifests),
                 **place,
             ),
-            canary=CanaryPlan(**(plan | (canary or {}))),
+            canary=CanaryPlan(**{name: part for name, part in plan.items() if part is not None}),
         )
 
     def image(self, version: str) -> Image:
@@ -175,6 +177,21 @@ class RolloutShop:
     def on_trial(self, share: float = 0.1) -> None:
         """Bring the canary to a share."""
         assert self.reach(self.aim(Goal.SHARE, share)).reached
+
+    def roll(self, image: Image, seconds: int = 3600) -> Observation:
+        """Deploy a version that is no canary, and watch it to its end."""
+        unjudged = UnjudgedRollouts(self.rollouts, self.clusters)
+        order = Order("backend-staging-9", image, unjudged.live(self.spec).revision)
+        revision = unjudged.prepare(self.spec, order)
+        handle = unjudged.start(self.spec, order, revision)
+        watched = Watched(order.deployment_id, revision, handle, datetime.now(UTC))
+        for _ in range(seconds // 5):
+            self.pass_by(5)
+            self.caught_up()
+            seen = unjudged.observe([(self.spec, watched)])[order.deployment_id]
+            if seen.end is not None:
+                break
+        return seen
 
     # --- the cluster -------------------------------------------------------------------------
 
