@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from bot.playground.kube import KubeWorld
 from bot.playground.kube.resources import REPLICA_SETS, ROLLOUTS, Json
@@ -331,6 +332,7 @@ class TestRoutedCanaries(TestCanaries):
     """With a traffic router: weights beside a stable version at its full size."""
 
     @pytest.fixture
+    @override
     def rollout(self, world: KubeWorld) -> KubeWorld:
         world.create_namespace("shop")
         canary = {

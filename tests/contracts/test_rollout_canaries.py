@@ -203,6 +203,22 @@ def test_without_a_router_shares_are_those_of_pods(plain: RolloutShop) -> None:
     assert plain.reach(plain.aim(Goal.GONE)).reached
 
 
+def test_without_a_router_another_version_has_to_take_its_place(plain: RolloutShop) -> None:
+    plain.on_trial(0.5)
+    plain.write("v3")
+    nothing = plain.aim(Goal.NOTHING, before=0.5)
+    for _ in range(60):
+        plain.pass_by(1)
+        if plain.look(plain.aim(Goal.SHARE, 0.5, before=0.5)).end is End.SUPERSEDED:
+            break
+    stand = plain.toward(nothing)
+    assert not stand.reached
+    assert stand.share, "its pods still serve"
+    plain.pass_by(60)
+    assert plain.reach(nothing).share == 0.0
+    assert plain.written() == "v3"
+
+
 def test_without_a_router_it_takes_over_all_the_same(plain: RolloutShop) -> None:
     plain.on_trial()
     assert plain.reach(plain.aim(Goal.EVERYTHING, before=0.1), 3600).reached
@@ -252,6 +268,20 @@ def test_one_that_somebody_promoted_fully_is_told_and_can_be_taken_back(shop: Ro
     assert shop.patches() == [{"promoteFull": True}], "the way back waits at no step"
     assert shop.reach(shop.aim(Goal.GONE), 3600).reached
     assert shop.images() == {"v1"}
+
+
+def test_the_way_back_does_not_end_what_somebody_else_tries(shop: RolloutShop) -> None:
+    """It took over, and somebody tries a third version on top, which has pauses of its own."""
+    shop.on_trial()
+    shop.reach(shop.aim(Goal.EVERYTHING, before=0.1), 3600)
+    shop.write("v3")
+    shop.pass_by(60)
+    patches = shop.patches()
+    stand = shop.toward(shop.aim(Goal.NOTHING, before=0.1))
+    assert not stand.reached
+    assert stand.share == pytest.approx(0.9)
+    assert "until that has taken over, the canary's version serves" in stand.blocked
+    assert (shop.patches(), shop.written()) == (patches, "v3")
 
 
 def test_healthy_again_with_the_old_version_is_no_success(shop: RolloutShop) -> None:
@@ -437,6 +467,18 @@ def test_the_same_version_again_is_nothing_to_try(shop: RolloutShop) -> None:
     assert shop.reach(shop.aim(Goal.NOTHING)).reached
     assert shop.reach(shop.aim(Goal.GONE)).reached
     assert shop.subjects() == commits
+
+
+def test_a_version_that_was_taken_back_can_be_tried_again(shop: RolloutShop) -> None:
+    shop.on_trial()
+    shop.reach(shop.aim(Goal.NOTHING, before=0.1))
+    shop.reach(shop.aim(Goal.GONE), 3600)
+    shop.begin("backend-staging-8", shop.image("v2"))
+    stand = shop.look(shop.aim(Goal.SHARE, 0.1))
+    assert stand.arms is not None, "else it would never begin"
+    assert stand.arms.stable == shop.status()["stableRS"]
+    shop.on_trial()
+    assert shop.subjects().count("Deploy v2 to backend/staging") == 2
 
 
 def test_a_version_that_would_leave_out_the_steps_is_not_begun(shop: RolloutShop) -> None:

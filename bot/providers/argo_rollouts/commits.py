@@ -18,7 +18,7 @@ from bot.providers.argocd.desired import DesiredState
 from bot.providers.kube.workload import digest_in
 
 #: How far before the present phase a canary's commits are looked for, after a restart.
-_EARLIER = timedelta(days=7)
+_EARLIER = timedelta(days=30)
 _REMEMBERED = 1024
 
 

@@ -15,7 +15,7 @@ from threading import Lock
 from bot.model.errors import QuarterdeckError
 from bot.providers.argo_rollouts.commits import Commits
 from bot.providers.argo_rollouts.controls import Controls
-from bot.providers.argo_rollouts.scene import Errand, Scene, carries, stands
+from bot.providers.argo_rollouts.scene import Errand, Scene, carries, rolls, stands
 from bot.providers.argo_rollouts.trial import Move
 
 #: Seconds for which an abort may have no effect before git goes back all the same, and before
@@ -120,12 +120,20 @@ class Retreat:
             return Move(
                 stands(scene, doing=doing), lambda: self._controls.promote(errand.spec, scene)
             )
+        if scene.leaves and not known:
+            said = (
+                f"Somebody rolls the Rollout {scene.name} to {rolls(scene)}: until that has taken "
+                "over, the canary's version serves."
+            )
+            return Move(stands(scene, blocked=said))
         seen = self._commits.follow_back(errand)
         doing = "the earlier version takes over again"
         return Move(stands(scene, doing=doing, said=seen.explanation if seen else ""))
 
     def _out_of_git(self, scene: Scene, errand: Errand) -> Move:
-        """No request reaches it. Nothing may bring it back either."""
+        """It is not to run, or was aborted. Nothing may bring it back either."""
+        if scene.share != 0.0:
+            return Move(stands(scene, doing="another version takes its place"))
         if self._is_in_git(errand):
             doing = "git goes back to the earlier version"
             return Move(stands(scene, doing=doing), lambda: self._commits.take_back(errand))
@@ -159,6 +167,8 @@ class Retreat:
 
     def _never_began(self, scene: Scene, errand: Errand) -> bool:
         """Whether it was not written into git at all: what is seen of its version is another's."""
+        if errand.aim.before > 0:
+            return False  # it had traffic, as was read back
         try:
             return self._commits.brought(errand) is None
         except QuarterdeckError:

@@ -80,15 +80,14 @@ class Scene:
     @property
     def share(self) -> float | None:
         """The canary's share of the traffic; ``None`` where its router does not say."""
-        ours = {each.hash for each in self.ours}
+        available = sum(each.available for each in self.pods)
+        serving = sum(each.available for each in self.ours)
         if not self.view.routed:
-            available = sum(each.available for each in self.pods)
-            serving = sum(each.available for each in self.ours)
-            return serving / available if available else (None if ours else 0.0)
+            return serving / available if available else 0.0
         if self.view.weights is None:
-            return None if ours else 0.0
-        weight = sum(self.view.weights.by_hash.get(each, 0) for each in ours)
-        return weight / self.view.full
+            return None if serving else 0.0
+        weights = self.view.weights.by_hash
+        return sum(weights.get(each.hash, 0) for each in self.ours) / self.view.full
 
     @property
     def verified(self) -> bool:
@@ -105,13 +104,14 @@ class Scene:
 
     @property
     def arms(self) -> Arms | None:
-        """How both versions are told apart, where both are there, or the stable one alone is."""
-        view, ours = self.view, self.ours
-        if not view.progress.stable or self.stable in ours or (ours and not self.on_trial):
-            return None
+        """How both versions are told apart, while both are there."""
+        return self.arms_with(self.view.progress.current) if self.on_trial else None
+
+    def arms_with(self, canary: str) -> Arms:
+        """How they are told apart where the canary's pods have that hash, or none yet."""
         if self.rollout.told_by == "service":
-            return Arms(view.stable_service, view.canary_service)
-        return Arms(view.progress.stable, view.progress.current if ours else "")
+            return Arms(self.view.stable_service, self.view.canary_service)
+        return Arms(self.view.progress.stable, canary)
 
     def is_at(self, share: float) -> bool:
         """Whether its step sets that share."""
@@ -141,6 +141,7 @@ def stands(  # noqa: PLR0913 - the ways in which a look can differ, each by its 
     said: str = "",
     code: str = "",
     events: tuple[str, ...] = (),
+    arms: Arms | None = None,
 ) -> Stand:
     """How the canary stands; ``share`` is another one than the traffic's alone would be."""
     stable = () if scene.stable is None or scene.stable in scene.ours else (scene.stable,)
@@ -156,13 +157,21 @@ def stands(  # noqa: PLR0913 - the ways in which a look can differ, each by its 
         explanation=said,
         reason_code=code,
         events=events,
-        arms=scene.arms,
+        arms=arms or scene.arms,
     )
 
 
 def percent(scene: Scene) -> str:
     """The share that the Rollout's step sets, as people write it."""
     return in_percent(scene.view.weight / scene.view.full)
+
+
+def rolls(scene: Scene) -> str:
+    """The images that the Rollout is to run and that are none of the canary's, for people."""
+    pods = scene.current
+    images = pods.images if pods is not None else scene.view.images
+    theirs = [image for image in images if not carries((image,), scene.digest)]
+    return ", ".join(theirs) or "another version"
 
 
 def _crew(pods: Iterable[PodsView]) -> Crew:

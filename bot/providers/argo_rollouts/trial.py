@@ -16,7 +16,7 @@ from bot.model.rollout import End, Observation
 from bot.providers.argo_rollouts.commits import Commits
 from bot.providers.argo_rollouts.controls import Controls
 from bot.providers.argo_rollouts.fitness import IMPOSSIBLE, misplaced
-from bot.providers.argo_rollouts.scene import Errand, Scene, carries, percent, stands
+from bot.providers.argo_rollouts.scene import Errand, Scene, percent, rolls, stands
 from bot.providers.argo_rollouts.views import INCONCLUSIVE
 
 #: Makes the one change that brings the aim nearer.
@@ -87,11 +87,10 @@ class Trial:
             )
             return Move(stands(scene, end=End.FAILED, said=said, code=IMPOSSIBLE))
         if not scene.view.promoted:
-            rolls = _images(scene)
-            said = f"Somebody else rolls the Rollout {scene.name} to {rolls} now."
+            said = f"Somebody else rolls the Rollout {scene.name} to {rolls(scene)} now."
             return Move(stands(scene, foreign=said))
-        doing = "its version is written into git"
-        return Move(stands(scene, doing=doing), lambda: self.commits.bring(errand))
+        doing, arms = "its version is written into git", scene.arms_with("")
+        return Move(stands(scene, doing=doing, arms=arms), lambda: self.commits.bring(errand))
 
     def _awaited(self, scene: Scene, errand: Errand) -> Move:
         """It is in git, and the Rollout is not told to run it: not yet, or not any more."""
@@ -101,7 +100,7 @@ class Trial:
         if errand.aim.before > 0 and scene.view.seen:
             said = (
                 f"Git says {errand.order.image.name}, but somebody changed the Rollout "
-                f"{scene.name} by hand: it is to run {_images(scene)}."
+                f"{scene.name} by hand: it is to run {rolls(scene)}."
             )
             return Move(stands(scene, foreign=said))
         waits = "Argo CD brings its version to the cluster"
@@ -236,9 +235,3 @@ def _as_argo_cd_says(scene: Scene, seen: Observation) -> Stand:
 def _rollout_says(scene: Scene) -> str:
     progress = scene.view.progress
     return progress.message or f"it is {progress.phase or 'not looked at by Argo Rollouts yet'}"
-
-
-def _images(scene: Scene) -> str:
-    pods = scene.current
-    images = pods.images if pods is not None else scene.view.images
-    return ", ".join(image for image in images if not carries((image,), scene.digest)) or "another"
