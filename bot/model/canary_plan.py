@@ -187,6 +187,11 @@ class Rollout(Part):
 
     namespace: ObjectName = Field(description="the Rollout's namespace")
     name: ObjectName = Field(description="the Rollout's name")
+    told_by: Literal["hash", "service"] = Field(
+        default="hash",
+        description='what Prometheus tells the versions apart by, in place of "{{version}}": '
+        "the pods' rollouts-pod-template-hash, or the names of stableService and canaryService",
+    )
 
 
 class Route(Part):

@@ -39,8 +39,9 @@ class Order:
     """What one rollout is to achieve. ``deployment_id`` tags everything made for it.
 
     ``revision`` is set when an existing revision is to run again (a rollback); otherwise
-    ``prepare`` makes one from ``base`` (the revision that ran when the order was given). Who asked,
-    who approved and why are for the provider's own record of it.
+    ``prepare`` makes one from ``base`` (the revision that ran when the order was given). One that
+    ``undoes`` brings back what ran before ``base``, which was ours, and nothing but that. Who
+    asked, who approved and why are for the provider's own record of it.
     """
 
     deployment_id: str
@@ -50,6 +51,7 @@ class Order:
     requester: Person = SYSTEM
     approvers: tuple[Person, ...] = ()
     reason: str = ""
+    undoes: bool = False
 
 
 class Told(StrEnum):

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.model.ports import Clock
+from bot.providers.argo_rollouts.canaries import RolloutCanaries
+from bot.providers.argo_rollouts.unjudged import UnjudgedRollouts
 from bot.providers.argocd.rollouts import ArgoCdRollouts
 from bot.providers.aws_session import AwsClients
 from bot.providers.by_provider import RolloutsByProvider
@@ -51,12 +53,11 @@ class Fleet:
         self._alarm = Alarm(reach.stirred)
         ecs = EcsRollouts(reach.aws)
         desired = GitManifests(reach.git, reach.clock)
+        argocd = ArgoCdRollouts(desired, self._clusters, self._watches, self._alarm.within)
         self.rollouts = RolloutsByProvider(
             {
                 "ecs": ecs,
-                "argocd": ArgoCdRollouts(
-                    desired, self._clusters, self._watches, self._alarm.within
-                ),
+                "argocd": UnjudgedRollouts(argocd, self._clusters),
                 "kubernetes": KubernetesRollouts(self._clusters, self._watches),
             }
         )
@@ -65,6 +66,7 @@ class Fleet:
             {
                 "weighted": WeightedCanaries(reach.aws, ecs),
                 "native": NativeCanaries(reach.aws, ecs),
+                "rollout": RolloutCanaries(self._clusters, desired, argocd),
             }
         )
         self._prometheus = PrometheusMetrics(PrometheusApi(reach.prometheus_token))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from bot.playground.kube import KubeWorld
 from bot.playground.kube.resources import REPLICA_SETS, ROLLOUTS, Json
@@ -283,3 +284,110 @@ class TestCanaries:
         assert message == "RolloutAborted: Rollout aborted update to revision 2"
         images = {p["spec"]["containers"][0]["image"] for p in rollout.pods("shop")}
         assert images == {"r/web:v1"}
+
+    def test_aborted_and_asked_for_again_it_begins_anew(self, rollout: KubeWorld) -> None:
+        rollout.abort("shop", "web")
+        rollout.advance(60)
+        status = rollout.get(ROLLOUTS, "shop", "web")["status"]
+        assert status["currentStepIndex"] == 0
+        assert "pauseConditions" not in status
+        rollout.tell_rollout("shop", "web", {"abort": False})
+        rollout.advance(60)
+        assert self.phase(rollout) == ("Paused", "CanaryPauseStep")
+        assert "abortedAt" not in rollout.get(ROLLOUTS, "shop", "web")["status"]
+
+    def test_back_to_the_stable_template_it_leaves_out_the_steps(self, rollout: KubeWorld) -> None:
+        rollout.abort("shop", "web")
+        rollout.advance(5)
+        rollout.apply(ROLLOUTS, "shop", "web", {"spec": {"template": self.template("v1")}})
+        rollout.advance(30)
+        status = rollout.get(ROLLOUTS, "shop", "web")["status"]
+        assert self.phase(rollout) == ("Healthy", "")
+        assert status["currentStepIndex"] == len(self.STEPS)
+        assert "abort" not in status
+
+    def test_a_full_promotion_leaves_out_the_steps(self, rollout: KubeWorld) -> None:
+        rollout.tell_rollout("shop", "web", {"promoteFull": True})
+        rollout.advance(60)
+        assert self.phase(rollout) == ("Healthy", "")
+        assert "promoteFull" not in rollout.get(ROLLOUTS, "shop", "web")["status"]
+
+    def test_an_abort_beside_a_full_promotion_is_ignored(self, rollout: KubeWorld) -> None:
+        rollout.tell_rollout("shop", "web", {"promoteFull": True, "abort": True})
+        rollout.advance(60)
+        assert self.phase(rollout) == ("Healthy", "")
+
+    def test_what_is_halted_sees_nothing(self, rollout: KubeWorld) -> None:
+        rollout.halt_rollouts()
+        rollout.promote("shop", "web")
+        rollout.advance(60)
+        status = rollout.get(ROLLOUTS, "shop", "web")["status"]
+        assert (status["phase"], status["currentStepIndex"]) == ("Paused", 1)
+        rollout.halt_rollouts(halted=False)
+        rollout.advance(60)
+        assert self.phase(rollout) == ("Healthy", "")
+
+
+class TestRoutedCanaries(TestCanaries):
+    """With a traffic router: weights beside a stable version at its full size."""
+
+    @pytest.fixture
+    @override
+    def rollout(self, world: KubeWorld) -> KubeWorld:
+        world.create_namespace("shop")
+        canary = {
+            "steps": list(self.STEPS),
+            "stableService": "web-stable",
+            "canaryService": "web-canary",
+            "trafficRouting": {"nginx": {"stableIngress": "web"}},
+        }
+        spec = {
+            "replicas": 2,
+            "selector": {"matchLabels": {"app": "web"}},
+            "strategy": {"canary": canary},
+            "template": self.template("v1"),
+        }
+        world.objects.create(ROLLOUTS, "shop", {"metadata": {"name": "web"}, "spec": spec})
+        world.advance(30)
+        world.apply(ROLLOUTS, "shop", "web", {"spec": {"template": self.template("v2")}})
+        world.advance(30)
+        return world
+
+    def weights(self, world: KubeWorld) -> tuple[int, int]:
+        weights = world.get(ROLLOUTS, "shop", "web")["status"]["canary"]["weights"]
+        return weights["canary"]["weight"], weights["stable"]["weight"]
+
+    def pods(self, world: KubeWorld) -> list[str]:
+        images = [pod["spec"]["containers"][0]["image"] for pod in world.pods("shop")]
+        return sorted(images)
+
+    def test_the_stable_version_keeps_its_size(self, rollout: KubeWorld) -> None:
+        assert self.weights(rollout) == (50, 50)
+        assert self.pods(rollout) == ["r/web:v1", "r/web:v1", "r/web:v2"]
+        status = rollout.get(ROLLOUTS, "shop", "web")["status"]
+        weights = status["canary"]["weights"]
+        assert weights["canary"]["podTemplateHash"] == status["currentPodHash"]
+        assert weights["stable"]["podTemplateHash"] == status["stableRS"]
+        assert weights["stable"]["serviceName"] == "web-stable"
+
+    def test_no_weight_goes_to_pods_that_are_not_available(self, rollout: KubeWorld) -> None:
+        rollout.apply(ROLLOUTS, "shop", "web", {"spec": {"template": self.template("unpullable")}})
+        rollout.advance(60)
+        assert self.weights(rollout) == (0, 100)
+
+    def test_promoted_the_old_pods_are_kept_a_while(self, rollout: KubeWorld) -> None:
+        rollout.promote("shop", "web")
+        rollout.advance(20)
+        assert self.phase(rollout) == ("Healthy", "")
+        assert self.weights(rollout) == (0, 100)
+        assert self.pods(rollout) == ["r/web:v1"] * 2 + ["r/web:v2"] * 2
+        rollout.advance(60)
+        assert self.pods(rollout) == ["r/web:v2"] * 2
+
+    def test_aborted_the_weight_goes_first_and_the_pods_later(self, rollout: KubeWorld) -> None:
+        rollout.abort("shop", "web")
+        rollout.advance(5)
+        assert self.weights(rollout) == (0, 100)
+        assert "r/web:v2" in self.pods(rollout)
+        rollout.advance(60)
+        assert self.pods(rollout) == ["r/web:v1"] * 2

@@ -1,4 +1,4 @@
-"""``kill -9`` at every boundary of a weighted canary: traffic is never left where nobody watches."""
+"""``kill -9`` at every boundary of a weighted canary: no traffic is left where nobody watches."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The controller of Argo Rollouts, as far as a canary of weights and pauses goes.
 
-Follows ``rollout/canary.go`` and ``utils/rollout`` of Argo Rollouts. No traffic is routed: weights
-are counts of pods. Blue-green and analyses are not simulated.
+Follows ``rollout/canary.go``, ``rollout/trafficrouting.go`` and ``utils/rollout`` of Argo Rollouts.
+Where ``trafficRouting`` is given the stable pods stay, and a router that always obeys is told the
+weights; else they are counts of pods. Blue-green and analyses are not simulated.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ HASH = "rollouts-pod-template-hash"
 REVISION = "rollout.argoproj.io/revision"
 FAILED = ("RolloutAborted", "ProgressDeadlineExceeded")
 ALL = 100
+#: Seconds for which pods without traffic are kept where a router divides it.
+SCALE_DOWN_DELAY = 30
 
 
 @dataclass
@@ -71,10 +74,49 @@ class Canary:
         return ceil(self.replicas * self.weight / ALL)
 
     @property
+    def strategy(self) -> Json:
+        """How it is rolled."""
+        found: Json = self.rollout["spec"].get("strategy", {}).get("canary", {})
+        return found
+
+    @property
+    def routed(self) -> bool:
+        """Whether a router divides the traffic."""
+        return "trafficRouting" in self.strategy
+
+    @property
+    def promoted(self) -> bool:
+        """Whether what is to run is what got through all steps last."""
+        return self.status.get("stableRS", "") in {"", self.hash}
+
+    @property
+    def stable(self) -> Json | None:
+        """What got through all steps last, where that is another one."""
+        stable = self.status.get("stableRS", "")
+        return next((e for e in self.old if e["metadata"]["labels"].get(HASH) == stable), None)
+
+    @property
     def in_place(self) -> bool:
         """Whether the pods are as the weight says."""
+        if self.routed:
+            stable = self.stable
+            whole = stable is None or _available(stable) == self.replicas
+            return _available(self.new) == self.wanted and whole
         older = sum(each.get("status", {}).get("replicas", 0) for each in self.old)
         return _available(self.new) == self.wanted and older == self.replicas - self.wanted
+
+    @property
+    def routed_weight(self) -> int:
+        """What the router is told: less than the step says while the pods are not there yet."""
+        if self.promoted or self.status.get("abort") or not _available(self.new):
+            return 0
+        before: Json = self.status.get("canary", {}).get("weights", {}).get("canary", {})
+        if self.status.get("promoteFull"):
+            return int(before.get("weight", 0))
+        if self.in_place or self.step is None:
+            return self.weight
+        done = self.steps[: self.status.get("currentStepIndex", 0)]
+        return next((each["setWeight"] for each in done[::-1] if "setWeight" in each), 0)
 
 
 class Rollouts:
@@ -86,8 +128,16 @@ class Rollouts:
         self._recorder = recorder
         self._since: dict[str, float] = {}  # when the pause began, by uid
         self._moved: dict[str, tuple[object, float]] = {}
+        self._halted = False
+        self._idle: dict[str, float] = {}  # since when pods have no traffic, by their set's uid
         self.queue: Workqueue[Key] = Workqueue(timeline, self._sync)
         objects.store.listeners.append(self._hear)
+
+    def halt(self, *, halted: bool) -> None:
+        """Whether it looks at nothing: it is down."""
+        self._halted = halted
+        for each in self._objects.store.all(ROLLOUTS):
+            self.queue.add(key_of(ROLLOUTS, each))
 
     def _hear(self, change: Change) -> None:
         if change.resource == ROLLOUTS and change.kind != "DELETED":
@@ -99,12 +149,13 @@ class Rollouts:
 
     def _sync(self, key: Key) -> None:
         rollout = self._objects.store.find(*key)
-        if rollout is None or "deletionTimestamp" in rollout["metadata"]:
+        if self._halted or rollout is None or "deletionTimestamp" in rollout["metadata"]:
             return
         canary = self._canary(rollout)
         if not rollout["spec"].get("paused"):
             self._walk(key, canary)
-            self._scale(canary)
+            self._route(canary)
+            self._scale(key, canary)
         self._count(canary)
         self._judge(key, canary)
         status = canary.status
@@ -150,17 +201,21 @@ class Rollouts:
         return self._objects.create(REPLICA_SETS, namespace, {"metadata": metadata, "spec": spec})
 
     def _walk(self, key: Key, canary: Canary) -> None:
-        status, step = canary.status, canary.step
-        over = status.get("abort") or status.get("stableRS", "") in {"", canary.hash}
+        status = canary.status
         if status.get("promoteFull"):
             status["currentStepIndex"] = len(canary.steps)
-            step = None
-        if over or step is None:
+            status.pop("abort", None)  # one that is asked for later has no effect either
+        if not status.get("abort"):
+            status.pop("abortedAt", None)
+        elif not canary.promoted:
+            status["currentStepIndex"] = 0
+        step = canary.step
+        if status.get("abort") or canary.promoted or step is None:
             status.pop("pauseConditions", None)
             status.pop("controllerPause", None)
         elif "pause" in step:
             self._pause(key, canary, step["pause"] or {})
-        elif "setWeight" not in step or canary.in_place:
+        elif not status.get("pauseConditions") and ("setWeight" not in step or canary.in_place):
             self._next(key, canary)
 
     def _pause(self, key: Key, canary: Canary, pause: Json) -> None:
@@ -189,9 +244,28 @@ class Rollouts:
         canary.status.pop("controllerPause", None)
         self.queue.add(key)
 
-    def _scale(self, canary: Canary) -> None:
-        strategy = canary.rollout["spec"].get("strategy", {}).get("canary", {})
-        surge = scaled(strategy.get("maxSurge", "25%"), canary.replicas, up=True)
+    def _route(self, canary: Canary) -> None:
+        if not canary.routed:
+            canary.status.pop("canary", None)
+            return
+        weight, strategy = canary.routed_weight, canary.strategy
+        stable = canary.status.get("stableRS", "") or canary.hash
+        told = (
+            ("canary", weight, canary.hash, strategy.get("canaryService", "")),
+            ("stable", ALL - weight, stable, strategy.get("stableService", "")),
+        )
+        canary.status["canary"] = {
+            "weights": {
+                name: {"weight": each, "podTemplateHash": pods, "serviceName": service}
+                for name, each, pods, service in told
+            }
+        }
+
+    def _scale(self, key: Key, canary: Canary) -> None:
+        if canary.routed:
+            self._scale_routed(key, canary)
+            return
+        surge = scaled(canary.strategy.get("maxSurge", "25%"), canary.replicas, up=True)
         room = canary.replicas + max(1, surge)
         older = sum(each["spec"]["replicas"] for each in canary.old)
         has = canary.new["spec"]["replicas"]
@@ -208,6 +282,31 @@ class Rollouts:
             else:  # as many stay as are not replaced yet
                 self._resize(each, max(rest, canary.replicas - _available(canary.new)))
 
+    def _scale_routed(self, key: Key, canary: Canary) -> None:
+        stable = canary.stable
+        if stable is not None:
+            self._idle.pop(stable["metadata"]["uid"], None)
+            self._resize(stable, canary.replicas)
+        if canary.status.get("abort"):
+            self._dismiss(key, canary, canary.new, "abortScaleDownDelaySeconds")
+        else:
+            self._idle.pop(canary.new["metadata"]["uid"], None)
+            self._resize(canary.new, canary.wanted)
+        for each in canary.old:
+            if each is not stable:
+                self._dismiss(key, canary, each, "scaleDownDelaySeconds")
+
+    def _dismiss(self, key: Key, canary: Canary, found: Json, delay: str) -> None:
+        """End pods that have no traffic any more, after a while."""
+        if not found["spec"]["replicas"]:
+            return
+        wait, now = canary.strategy.get(delay, SCALE_DOWN_DELAY), self._timeline.now
+        left = self._idle.setdefault(found["metadata"]["uid"], now) + wait - now
+        if left <= 0 and not (delay.startswith("abort") and wait == 0):
+            self._resize(found, 0)
+        elif left > 0:
+            self.queue.add_after(key, left)
+
     def _resize(self, found: Json, size: int) -> None:
         def change(each: Json) -> None:
             each["spec"]["replicas"] = size
@@ -219,6 +318,7 @@ class Rollouts:
         status, sets = canary.status, [canary.new, *canary.old]
         if canary.weight == ALL and canary.step is None and canary.in_place:
             status["stableRS"] = canary.hash
+            status.pop("promoteFull", None)
         for each in ("replicas", "readyReplicas", "availableReplicas"):
             status[each] = sum(found.get("status", {}).get(each, 0) for found in sets)
         status["updatedReplicas"] = canary.new.get("status", {}).get("replicas", 0)
@@ -287,7 +387,7 @@ def _progress(canary: Canary) -> tuple[str, str]:
         return "Progressing", "more replicas need to be updated"
     if status["availableReplicas"] < status["updatedReplicas"]:
         return "Progressing", "updated replicas are still becoming available"
-    if status["replicas"] > status["updatedReplicas"]:
+    if status["replicas"] > status["updatedReplicas"] and not canary.routed:
         return "Progressing", "old replicas are pending termination"
     if status.get("stableRS") != canary.hash:
         return "Progressing", "waiting for all steps to complete"

@@ -269,11 +269,24 @@ class KubeWorld:
 
     def promote(self, namespace: str, name: str) -> None:
         """Let somebody resume a Rollout that waits at a step, as ``promote`` does."""
-        self._tell_rollout(namespace, name, {"pauseConditions": None})
+        self.tell_rollout(namespace, name, {"pauseConditions": None})
 
     def abort(self, namespace: str, name: str) -> None:
         """Let somebody abort a Rollout, as ``abort`` does."""
-        self._tell_rollout(namespace, name, {"abort": True})
+        self.tell_rollout(namespace, name, {"abort": True})
+
+    def tell_rollout(self, namespace: str, name: str, status: Json) -> None:
+        """Let somebody, or another controller, write into the status of a Rollout."""
+        with self.store.lock:
+            self._timeline.catch_up()
+            key = (ROLLOUTS, namespace, name)
+            self.objects.patch(key, MERGE, {"status": status}, STATUS)
+
+    def halt_rollouts(self, *, halted: bool = True) -> None:
+        """Let the controller of Argo Rollouts be down, or with ``halted`` False up again."""
+        with self.store.lock:
+            self._timeline.catch_up()
+            self._controllers.rollouts.halt(halted=halted)
 
     def scale(self, namespace: str, name: str, replicas: int) -> None:
         """Let somebody else change how many pods a Deployment wants."""
@@ -321,12 +334,6 @@ class KubeWorld:
             self.store.changed.notify_all()
 
     # Inside
-
-    def _tell_rollout(self, namespace: str, name: str, status: Json) -> None:
-        with self.store.lock:
-            self._timeline.catch_up()
-            key = (ROLLOUTS, namespace, name)
-            self.objects.patch(key, MERGE, {"status": status}, STATUS)
 
     def _run(self) -> None:
         # Watches are told of what virtual time brings, though nobody asks.

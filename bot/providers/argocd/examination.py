@@ -15,7 +15,16 @@ from bot.providers.argocd.standing import downtime
 from bot.providers.argocd.views import ApplicationView
 from bot.providers.kube import access
 from bot.providers.kube.access import Need
-from bot.providers.kube.cluster import APPLICATIONS, DEPLOYMENTS, EVENTS, PODS, PROJECTS, ROLLOUTS
+from bot.providers.kube.cluster import (
+    APPLICATIONS,
+    DEPLOYMENTS,
+    EVENTS,
+    PODS,
+    PROJECTS,
+    REPLICA_SETS,
+    ROLLOUT_STATUS,
+    ROLLOUTS,
+)
 from bot.providers.kube.workload import Workload
 
 _WRONG = frozenset({"ComparisonError", "InvalidSpecError", "SyncError"})
@@ -28,7 +37,7 @@ def examine(
 ) -> Sequence[Finding]:
     """Everything about one target; a fault becomes a finding."""
     name, place = str(spec.key), spec.argocd
-    findings = list(_in_cluster(applications, name, place))
+    findings = list(_in_cluster(applications, name, spec))
     try:
         findings += desired.examine(place.manifests, name)
         value = desired.head(place.manifests).value
@@ -45,13 +54,13 @@ def examine(
     return [*findings, Finding(name, Grade.OK, ready)]
 
 
-def _in_cluster(
-    applications: Applications, name: str, place: ArgoCdApplication
-) -> Iterator[Finding]:
+def _in_cluster(applications: Applications, name: str, spec: TargetSpec) -> Iterator[Finding]:
+    place = spec.argocd
     try:
         view = applications.read(place)
         yield from _application(name, place, view, source_of(place, view))
-        yield from access.examine(applications.cluster(place), name, _needs(place, view))
+        needs = [*_needs(place, view), *_canary_needs(spec)]
+        yield from access.examine(applications.cluster(place), name, needs)
     except QuarterdeckError as fault:
         yield access.fault(name, fault)
 
@@ -126,6 +135,17 @@ def _needs(place: ArgoCdApplication, view: ApplicationView) -> list[Need]:
         ),
         Need(PODS, there, ("list",), Grade.WARNING, why),
         Need(EVENTS, there, ("list",), Grade.WARNING, why),
+    ]
+
+
+def _canary_needs(spec: TargetSpec) -> list[Need]:
+    rollout = spec.canary.rollout if spec.canary is not None else None
+    if rollout is None:
+        return []
+    where, steers = rollout.namespace, "Without it no canary can begin, nor pass its steps."
+    return [
+        Need(ROLLOUT_STATUS, where, ("patch",), Grade.ERROR, steers),
+        Need(REPLICA_SETS, where, ("list",), Grade.ERROR, "Without it no canary can begin."),
     ]
 
 

@@ -19,6 +19,8 @@ _SUBJECT, _WIDTH, _REASON, _NAME = 72, 72, 1000, 80
 def subject(order: Order, what: str) -> str:
     """The first line, for people. ``what`` is what is deployed, such as ``apps/web``."""
     version = printable(order.image.name, _NAME)
+    if order.undoes:
+        return _cut(f"Take {printable(what, _NAME)} back to {version}", _SUBJECT)
     if order.revision is None:
         return _cut(f"Deploy {version} to {printable(what, _NAME)}", _SUBJECT)
     return _cut(f"Roll {printable(what, _NAME)} back to {version}", _SUBJECT)
@@ -43,7 +45,8 @@ def trailers(order: Order) -> Iterator[tuple[str, str]]:
     yield "Requested-By", signature(order.requester)
     for approver in order.approvers:
         yield "Approved-By", signature(approver)
-    yield "Image-Digest", order.image.digest
+    if order.image.digest:  # what stood there before a canary may not have been pinned
+        yield "Image-Digest", order.image.digest
 
 
 def signature(person: Person) -> str:

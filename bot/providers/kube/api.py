@@ -107,6 +107,7 @@ class ApiCluster(Cluster):
             "resource": resource.plural,
             "namespace": namespace,
         }
+        wanted |= {"subresource": resource.subresource} if resource.subresource else {}
         body = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": ACCESS_REVIEWS.kind,
@@ -241,7 +242,8 @@ class _Lines(Stream):
 def _path(call: Call) -> str:
     inside = f"/namespaces/{call.namespace}" if call.namespace else ""
     named = f"/{call.name}" if call.name else ""
-    return f"{call.resource.base}{inside}/{call.resource.plural}{named}"
+    part = f"/{call.resource.subresource}" if call.resource.subresource else ""
+    return f"{call.resource.base}{inside}/{call.resource.plural}{named}{part}"
 
 
 def _parsed(text: bytes, call: Call) -> object:

@@ -16,12 +16,16 @@ Raw = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource of the API; ``group`` is empty for the core."""
+    """One resource of the API; ``group`` is empty for the core.
+
+    ``subresource`` is the part of each object that is written by itself, such as ``status``.
+    """
 
     group: str
     version: str
     plural: str
     kind: str
+    subresource: str = ""
 
     @property
     def base(self) -> str:
@@ -30,13 +34,19 @@ class Resource:
 
     @property
     def title(self) -> str:
-        """How RBAC and the API server's own messages name it."""
-        return f"{self.plural}.{self.group}" if self.group else self.plural
+        """How the API server's own messages name it."""
+        return f"{self.rule}.{self.group}" if self.group else self.rule
+
+    @property
+    def rule(self) -> str:
+        """How a rule of RBAC names it: ``rollouts/status``."""
+        return f"{self.plural}/{self.subresource}" if self.subresource else self.plural
 
 
 APPLICATIONS = Resource("argoproj.io", "v1alpha1", "applications", "Application")
 PROJECTS = Resource("argoproj.io", "v1alpha1", "appprojects", "AppProject")
 ROLLOUTS = Resource("argoproj.io", "v1alpha1", "rollouts", "Rollout")
+ROLLOUT_STATUS = Resource("argoproj.io", "v1alpha1", "rollouts", "Rollout", "status")
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
 REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet")
 PODS = Resource("", "v1", "pods", "Pod")

@@ -125,7 +125,7 @@ def _denied(answer: Answer, call: Call) -> QuarterdeckError:
     return AccessDenied(
         f"Cluster {call.cluster} does not let us {call.text}.",
         hint=f'Allow it in a Role: apiGroups ["{call.resource.group}"], '
-        f'resources ["{call.resource.plural}"], verbs ["{call.verb}"].',
+        f'resources ["{call.resource.rule}"], verbs ["{call.verb}"].',
     )
 
 

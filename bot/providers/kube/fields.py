@@ -29,6 +29,10 @@ class Fields:
         """Whether it is there and not null."""
         return self._raw.get(key) is not None
 
+    def keys(self) -> tuple[str, ...]:
+        """The names of what is there."""
+        return tuple(key for key, value in self._raw.items() if value is not None)
+
     def items(self, key: str) -> Iterator[Fields]:
         """The objects of a list."""
         for number, each in enumerate(self._list(key)):

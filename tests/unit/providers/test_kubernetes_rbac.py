@@ -9,9 +9,11 @@ from typing import Any
 from ruamel.yaml import YAML
 from typing_extensions import override
 
+from bot.model.canary_plan import CanaryPlan, Rollout
 from bot.model.catalog import TargetSpec
 from bot.model.places import KubernetesDeployment
 from bot.model.rollout import Grade
+from bot.providers.argo_rollouts.fitness import NEEDED
 from bot.providers.argocd.rollouts import ArgoCdRollouts
 from bot.providers.kube.cluster import APPLICATIONS, Resource
 from bot.providers.kube.watches import Watches
@@ -33,7 +35,7 @@ class Reviewing(FakeCluster):
 
     @override
     def allowed(self, verb: str, resource: Resource, namespace: str) -> bool:
-        self.reviews.add((namespace, (resource.group, resource.plural, verb)))
+        self.reviews.add((namespace, (resource.group, resource.rule, verb)))
         return super().allowed(verb, resource, namespace)
 
     def asked(self, namespace: str) -> set[Grant]:
@@ -66,7 +68,9 @@ def _grants(role: dict[str, Any]) -> Iterator[Grant]:
                     yield group, plural, verb
 
 
-def examined_under_argo_cd(stage: ArgoStage, *kinds: tuple[str, str]) -> Reviewing:
+def examined_under_argo_cd(
+    stage: ArgoStage, *kinds: tuple[str, str], canary: CanaryPlan | None = None
+) -> Reviewing:
     """What ``doctor`` asks after where the Application has such workloads."""
     cluster = Reviewing()
     raw = stage.cluster.peek(APPLICATIONS, "argocd", "web")
@@ -79,7 +83,7 @@ def examined_under_argo_cd(stage: ArgoStage, *kinds: tuple[str, str]) -> Reviewi
     clusters = FakeClusters(cluster)
     watches = Watches(clusters)
     rollouts = ArgoCdRollouts(stage.git, clusters, watches, stage.due.append, lambda: 0.0)
-    rollouts.examine(stage.spec)
+    rollouts.examine(stage.spec.model_copy(update={"canary": canary}))
     watches.close()
     return cluster
 
@@ -96,6 +100,18 @@ def test_what_is_only_looked_at_is_granted_what_is_asked_after() -> None:
         other = examined_under_argo_cd(stage, ("argoproj.io", "Rollout"))
     assert one.asked("shop") | other.asked("shop") == granted("quarterdeck-looks")
     assert not {grant for grant in one.asked("shop") if "rollouts" in grant}
+
+
+def test_canaries_by_a_rollout_are_granted_what_is_asked_after_and_what_they_need() -> None:
+    plan = CanaryPlan(rollout=Rollout(namespace="shop", name="web"))
+    with argo_stage() as stage:
+        without = examined_under_argo_cd(stage, ("argoproj.io", "Rollout"))
+        asked = examined_under_argo_cd(stage, ("argoproj.io", "Rollout"), canary=plan)
+    more = asked.asked("shop") - without.asked("shop")
+    assert more == granted("quarterdeck-canaries")
+    needed = {(resource.group, resource.rule, verb) for verb, resource in NEEDED}
+    assert needed - more <= granted("quarterdeck-looks")
+    assert more <= needed
 
 
 def test_what_is_rolled_itself_is_granted_what_is_asked_after() -> None:

@@ -26,7 +26,15 @@ from bot.model.errors import (
 )
 from bot.playground.kube import KubeWorld
 from bot.providers.kube.api import ApiCluster
-from bot.providers.kube.cluster import APPLICATIONS, DEPLOYMENTS, Cluster, Resource, Select
+from bot.providers.kube.cluster import (
+    APPLICATIONS,
+    DEPLOYMENTS,
+    ROLLOUT_STATUS,
+    ROLLOUTS,
+    Cluster,
+    Resource,
+    Select,
+)
 from bot.providers.kube.clusters import KubeconfigClusters
 from bot.providers.kube.faults import Answer, Call, Conflict, Gone, NotThere, refused
 
@@ -319,3 +327,25 @@ def test_a_broken_kubeconfig_is_quoted_nowhere(tmp_path: Path) -> None:
     with pytest.raises(QuarterdeckError) as broken:
         KubeconfigClusters(str(config)).at("staging")
     assert "s3cr3t" not in broken.value.message + broken.value.hint
+
+
+def test_a_subresource_is_written_by_itself(world: KubeWorld, cluster: Cluster) -> None:
+    from bot.playground.kube import resources
+
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": []}}
+    spec = {"selector": {"matchLabels": {"app": "web"}}, "template": template}
+    world.objects.create(resources.ROLLOUTS, "default", {"metadata": {"name": "web"}, "spec": spec})
+    body = {"spec": {"replicas": 7}, "status": {"abort": True}}
+    after = cluster.patch(ROLLOUT_STATUS, "default", "web", body)
+    assert after["status"]["abort"] is True
+    assert "replicas" not in after["spec"]
+    assert world.count("patch", "rollouts/status") == 1
+
+
+def test_rights_to_a_subresource_are_its_own(world: KubeWorld, cluster: Cluster) -> None:
+    world.access.revoke("patch", "rollouts/status")
+    assert not cluster.allowed("patch", ROLLOUT_STATUS, "default")
+    assert cluster.allowed("patch", ROLLOUTS, "default")
+    with pytest.raises(AccessDenied) as denied:
+        cluster.patch(ROLLOUT_STATUS, "default", "web", {})
+    assert 'resources ["rollouts/status"]' in denied.value.hint

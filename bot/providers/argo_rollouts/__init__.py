@@ -1,0 +1,1 @@
+"""Canaries by the steps of an Argo Rollouts Rollout that Argo CD brings to the cluster."""
