@@ -186,7 +186,14 @@ class Route(Part):
 
 
 class CloudWatch(Part):
-    """The load balancer's own metrics, per target group. Minutes, known two minutes later."""
+    """The load balancer's own metrics, per target group. Minutes, known some minutes later."""
+
+    settles_after: Duration = Field(
+        default=timedelta(minutes=3),
+        le=timedelta(hours=1),
+        description="how long after its end a minute counts as final: CloudWatch shows minutes "
+        "late, and may still add to them",
+    )
 
 
 class Prometheus(Part):

@@ -1,8 +1,9 @@
 """``Metrics`` on CloudWatch: minutes of target groups, many canaries in one call.
 
-A minute is handed out 120 seconds after its end (``bot.providers.ticks`` says why, and what of
-minutes without any request). Load balancers report every minute, and CloudWatch shows what they
-reported within two. How replicas differ is not known: targets have no response times of their own.
+A minute is handed out when the plan's ``settles_after`` has passed since its end
+(``bot.providers.ticks`` says why, and what of minutes without any request). Load balancers report
+every minute; CloudWatch shows what they reported within two, and adds to it a while longer. How
+replicas differ is not known: targets have no response times of their own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Self
 from typing_extensions import override
 
 from bot.model.canary import Arms, Past, Reading, Readings, Wanted
+from bot.model.canary_plan import CloudWatch
 from bot.model.canary_ports import Metrics
 from bot.model.catalog import TargetSpec
 from bot.model.counts import Thresholds
@@ -26,7 +28,7 @@ from bot.providers.cloudwatch.series import PERIOD, Group, Series, account_of, g
 from bot.providers.ecs.reads import Account
 from bot.providers.ticks import Closing
 
-CLOSING = Closing(PERIOD, timedelta(seconds=120))
+LENGTH = timedelta(seconds=PERIOD)
 _PERCENTILES = (75, 95, 99)
 
 
@@ -37,6 +39,7 @@ class Asked:
     wanted: Wanted
     canary: Group
     stable: Group
+    closing: Closing
     minutes: Sequence[datetime]
 
     @classmethod
@@ -44,7 +47,8 @@ class Asked:
         """Raises ``Misconfigured`` where CloudWatch cannot tell the versions apart."""
         arms = wanted.arms
         canary, stable = group_of(arms, arms.canary), group_of(arms, arms.stable)
-        return cls(wanted, canary, stable, CLOSING.whole(wanted.since, now))
+        closing = closing_of(wanted.spec)
+        return cls(wanted, canary, stable, closing, closing.whole(wanted.since, now))
 
     @property
     def series(self) -> Iterator[Series]:
@@ -57,7 +61,13 @@ class Asked:
         canary = Minutes(answers, self.canary, self.wanted.canary)
         stable = Minutes(answers, self.stable, self.wanted.stable)
         minutes = [Reading(at, PERIOD, *together(canary, stable, at)) for at in self.minutes]
-        return CLOSING.closed(minutes, now)
+        return self.closing.closed(minutes, now)
+
+
+def closing_of(spec: TargetSpec) -> Closing:
+    """When a minute is final, by the plan; by its default where the catalog has none any more."""
+    given = spec.canary.cloudwatch if spec.canary is not None else None
+    return Closing(PERIOD, (given or CloudWatch()).settles_after)
 
 
 class CloudWatchMetrics(Metrics):
@@ -69,8 +79,8 @@ class CloudWatchMetrics(Metrics):
     @override
     def past(self, spec: TargetSpec, arms: Arms, until: datetime) -> Past:
         group, account = group_of(arms, arms.stable), account_of(spec, arms)
-        minutes = CLOSING.hour(until)
-        hour = minutes[0], minutes[-1] + CLOSING.length
+        minutes = closing_of(spec).hour(until)
+        hour = minutes[0], minutes[-1] + LENGTH
         times = (group.timed, *map(group.quantile, _PERCENTILES))
         quantiles = quantiles_of(self._reads.ask(account, times, *hour), group)
         # Counts beyond the hour's own quantiles: those have to be known first.
@@ -118,7 +128,7 @@ class CloudWatchMetrics(Metrics):
 
     def _ask(self, account: Account, batch: Sequence[Asked]) -> Answers:
         begins = min(each.minutes[0] for each in batch)
-        ends = max(each.minutes[-1] for each in batch) + CLOSING.length
+        ends = max(each.minutes[-1] for each in batch) + LENGTH
         series = tuple(dict.fromkeys(one for each in batch for one in each.series))
         return self._reads.ask(account, series, begins, ends)
 
