@@ -260,6 +260,11 @@ class CanaryPlan(Part):
     steps: tuple[CanaryStep, ...] = Field(
         default=STEPS, min_length=1, max_length=20, description="shares that grow from step to step"
     )
+    warm_up: Annotated[Duration | None, Field(le=timedelta(hours=1))] = Field(
+        default=None,
+        description="how long the new tasks of a step may fail more and be slower than usual, as "
+        "they start cold; no step is passed sooner; without it three ticks of the metrics",
+    )
     limits: CanaryLimits = Field(default=CanaryLimits(), description="what is never accepted")
     cloudwatch: Annotated[CloudWatch | None, BeforeValidator(filled)] = Field(
         default=None, description="judge by the load balancer's metrics, which is the default"

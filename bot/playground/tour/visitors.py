@@ -33,8 +33,9 @@ _CANARY = """\
         canary: "{canary}"
       # Minutes in place of quarters of an hour: nobody waits for a demo.
       steps:
-        - {{share: 10%, bake: 1m}}
-        - {{share: 50%, bake: 1m}}
+        - {{share: 10%, bake: 2m}}
+        - {{share: 50%, bake: 2m}}
+      warm_up: 1m
       patience: 5m
       answer_within: 30m
       clean_up_after: 15s
