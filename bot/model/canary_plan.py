@@ -38,6 +38,9 @@ MEANING |= {
     (ENDPOINT := r"^https?://[^\s/@]+(/\S*)?$"): (
         "an address without credentials, such as http://prometheus.monitoring:9090"
     ),
+    (LABELS := r"^[^{}]*\{\{version\}\}([^{}]|\{\{version\}\})*$"): (
+        'how a version is selected, such as app="{{version}}"'
+    ),
 }
 
 
@@ -200,7 +203,7 @@ class Prometheus(Part):
     """A Prometheus server, and how each version's requests are told apart in it.
 
     In ``labels`` ``{{version}}`` stands for the name by which a version is told from the other:
-    its target group, its Kubernetes Service or its pods' template hash.
+    that of its target group, its Kubernetes Service or its pods' template hash.
     """
 
     url: str = Field(pattern=ENDPOINT, description=MEANING[ENDPOINT])
@@ -210,20 +213,26 @@ class Prometheus(Part):
         description="the counter of requests",
     )
     failed: str = Field(
-        default='code=~"5.."', max_length=500, description="the labels of a failed request"
+        default='code=~"5.."',
+        min_length=1,
+        max_length=500,
+        description="the labels of a failed request",
     )
     durations: str | None = Field(
         default=None,
         pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$",
         description="the histogram of response times in seconds, without _bucket",
     )
-    labels: str = Field(
-        min_length=1, max_length=500, description='how a version is selected: app="{{version}}"'
-    )
+    labels: str = Field(max_length=500, pattern=LABELS, description=MEANING[LABELS])
     pod: str = Field(
         default="pod",
         pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$",
         description="the label that tells one replica from another",
+    )
+    scrape_interval: Lasting = Field(
+        default=timedelta(minutes=1),
+        le=timedelta(minutes=1),
+        description="how often it is scraped: up to 15s a tick is 30 seconds long, else a minute",
     )
 
 

@@ -19,6 +19,9 @@ from bot.providers.kube.alarm import Alarm
 from bot.providers.kube.clusters import KubeconfigClusters
 from bot.providers.kube.watches import Watches
 from bot.providers.kubernetes.rollouts import KubernetesRollouts
+from bot.providers.metrics import MetricsBySource
+from bot.providers.prometheus import PrometheusMetrics
+from bot.providers.prometheus.api import PrometheusApi
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Reach:
     """What the providers reach the outside with. ``kubeconfig`` is what KUBECONFIG says.
 
     ``stirred`` is called, on any thread, when something that is followed has changed.
+    ``prometheus_token`` is sent to Prometheus servers, where there is one.
     """
 
     aws: AwsClients
@@ -33,6 +37,7 @@ class Reach:
     kubeconfig: str
     clock: Clock
     stirred: Callable[[], None]
+    prometheus_token: str | None = None
 
 
 class Fleet:
@@ -56,10 +61,12 @@ class Fleet:
         )
 
         self.canaries = CanariesByStrategy({"weighted": WeightedCanaries(reach.aws, ecs)})
-        self.metrics = CloudWatchMetrics(reach.aws)
+        self._prometheus = PrometheusMetrics(PrometheusApi(reach.prometheus_token))
+        self.metrics = MetricsBySource(CloudWatchMetrics(reach.aws), self._prometheus)
 
     def close(self) -> None:
         """End every watch, and close connections that are kept."""
+        self._prometheus.close()
         self._alarm.close()
         self._watches.close()
         self._clusters.close()

@@ -389,6 +389,16 @@ def test_moments_tell_the_share_that_the_rule_gave(shop: Shop) -> None:
     assert shares == [0.9, 0.1]
 
 
+def test_moments_of_the_past_come_first() -> None:
+    world = virtual_world()
+    world.push("web", "latest")
+    front = world.balancers.create_service("prod", "web", per_second=RATE, history=3)
+    world.advance(20)
+    moments = world.traffic.recent(front.stable, 3600)
+    assert [each.at for each in moments] == sorted(each.at for each in moments)
+    assert [each.seconds for each in moments[:3]] == [60, 60, 60]
+
+
 def test_an_incident_can_be_ended() -> None:
     shop = Shop(virtual_world())
     shop.world.traffic.incident(errors=1.0, seconds=3600)

@@ -180,6 +180,8 @@ class Flow:
         this = int(self._around.moment()) // MINUTE
         for minute in range(this - minutes, this):
             self._arrive(stream, float(MINUTE), targets, minute)
+        for group, moments in self.moments.items():  # the past came last
+            self.moments[group] = deque(sorted(moments, key=lambda each: each.at), moments.maxlen)
 
     def _start(self) -> None:
         if not self._ticking:

@@ -19,7 +19,7 @@ from bot.playground.page.scene import Painter
 from bot.playground.page.server import Content, PageServer
 from bot.playground.page.templating import draw
 from bot.playground.page.trail import Verified, draw_trail
-from bot.playground.page.world import draw_legend, draw_services
+from bot.playground.page.world import draw_all, draw_legend, services
 from bot.playground.slack.crew import DEPLOYMENTS
 from bot.playground.slack.refusal import CannotDo
 from bot.playground.tour.stage import Stage
@@ -38,8 +38,7 @@ def page(stage: Stage, port: int) -> Iterator[str]:
     def beside() -> Scene:
         return {
             "services": [
-                *draw_services(stage.aws),
-                *applications.draw(),
+                *draw_all([*services(stage.aws), *applications.pictures()]),
                 ("world-legend", draw_legend()),
             ],
             "levers": levers.elements(),
@@ -56,7 +55,13 @@ def page(stage: Stage, port: int) -> Iterator[str]:
         return acts.do(verb, asked)
 
     server = PageServer(
-        Content(_page, Painter(stage.slack, beside).scene, act, stage.slack.changed_since)
+        Content(
+            _page,
+            Painter(stage.slack, beside).scene,
+            act,
+            stage.slack.changed_since,
+            stage.slack.files.content,
+        )
     )
     address = server.start(port)
     try:

@@ -22,7 +22,10 @@ from bot.model.canary_ports import Metrics
 from bot.model.catalog import TargetSpec
 from bot.model.counts import Thresholds
 from bot.model.errors import AccessDenied, Misconfigured, QuarterdeckError, Terminal
+from bot.model.rollout import Finding
+from bot.providers.batches import ask_together
 from bot.providers.cloudwatch.counts import Minutes, alone, together
+from bot.providers.cloudwatch.examination import examine
 from bot.providers.cloudwatch.reads import SERIES_PER_CALL, Answers, Clients, CloudWatchReads
 from bot.providers.cloudwatch.series import PERIOD, Group, Series, account_of, group_of
 from bot.providers.ecs.reads import Account
@@ -56,8 +59,10 @@ class Asked:
         yield from self.canary.counted(self.wanted.canary)
         yield from self.stable.counted(self.wanted.stable)
 
-    def read(self, answers: Answers, now: datetime) -> Sequence[Reading]:
-        """Closed ones. Raises where one of its series was not answered in full."""
+    def read(self, answers: Answers | QuarterdeckError, now: datetime) -> Sequence[Reading]:
+        """Closed ones. Raises where there is no answer, or none in full to one of its series."""
+        if isinstance(answers, QuarterdeckError):
+            raise answers
         canary = Minutes(answers, self.canary, self.wanted.canary)
         stable = Minutes(answers, self.stable, self.wanted.stable)
         minutes = [Reading(at, PERIOD, *together(canary, stable, at)) for at in self.minutes]
@@ -89,56 +94,44 @@ class CloudWatchMetrics(Metrics):
         counted = Minutes(answers, group, thresholds)
         return Past(tuple(alone(counted, at) for at in minutes), PERIOD, quantiles)
 
+    def examine(self, spec: TargetSpec, now: datetime) -> Sequence[Finding]:
+        """What ``doctor`` says of the target's canaries. Raises as every call does."""
+        return examine(self._reads, spec, closing_of(spec).hour(now))
+
     @override
     def readings(self, wanted: Sequence[Wanted], now: datetime) -> Readings:
-        tally = _Tally({}, {})
+        seen: dict[str, Sequence[Reading]] = {}
+        faults: dict[str, QuarterdeckError] = {}
         by_account: dict[Account, list[Asked]] = defaultdict(list)
         for each in wanted:
             try:
                 asked = Asked.of(each, now)
             except Misconfigured as fault:
-                tally.faults[each.deployment_id] = fault
+                faults[each.deployment_id] = fault
                 continue
             if asked.minutes:
                 by_account[account_of(each.spec, each.arms)].append(asked)
             else:
-                tally.seen[each.deployment_id] = ()
+                seen[each.deployment_id] = ()
         for account, all_asked in by_account.items():
-            for batch in batches(all_asked):
-                self._read(account, batch, now, tally)
-        return Readings(tally.seen, tally.faults)
+            for one, answers in self._answers(account, all_asked):
+                try:
+                    seen[one.wanted.deployment_id] = one.read(answers, now)
+                except QuarterdeckError as fault:
+                    faults[one.wanted.deployment_id] = fault
+        return Readings(seen, faults)
 
-    def _read(self, account: Account, batch: Sequence[Asked], now: datetime, tally: _Tally) -> None:
-        try:
-            answers = self._ask(account, batch)
-        except QuarterdeckError as fault:
-            if len(batch) == 1 or not _may_be_of_one(fault):
-                tally.faults.update((each.wanted.deployment_id, fault) for each in batch)
-                return
-            # One that CloudWatch will not have must not be the others' fault.
-            middle = len(batch) // 2
-            self._read(account, batch[:middle], now, tally)
-            self._read(account, batch[middle:], now, tally)
-            return
-        for each in batch:
-            try:
-                tally.seen[each.wanted.deployment_id] = each.read(answers, now)
-            except QuarterdeckError as fault:
-                tally.faults[each.wanted.deployment_id] = fault
+    def _answers(
+        self, account: Account, asked: Iterable[Asked]
+    ) -> Iterator[tuple[Asked, Answers | QuarterdeckError]]:
+        def ask(batch: Sequence[Asked]) -> Answers:
+            begins = min(each.minutes[0] for each in batch)
+            ends = max(each.minutes[-1] for each in batch) + LENGTH
+            series = tuple(dict.fromkeys(one for each in batch for one in each.series))
+            return self._reads.ask(account, series, begins, ends)
 
-    def _ask(self, account: Account, batch: Sequence[Asked]) -> Answers:
-        begins = min(each.minutes[0] for each in batch)
-        ends = max(each.minutes[-1] for each in batch) + LENGTH
-        series = tuple(dict.fromkeys(one for each in batch for one in each.series))
-        return self._reads.ask(account, series, begins, ends)
-
-
-@dataclass(frozen=True, slots=True)
-class _Tally:
-    """Readings as they come in."""
-
-    seen: dict[str, Sequence[Reading]]
-    faults: dict[str, QuarterdeckError]
+        for batch in batches(asked):
+            yield from ask_together(batch, ask, _may_be_of_one)
 
 
 def _may_be_of_one(fault: QuarterdeckError) -> bool:

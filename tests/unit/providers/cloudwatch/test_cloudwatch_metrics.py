@@ -11,11 +11,12 @@ from botocore.exceptions import ClientError
 from typing_extensions import override
 
 from bot.model.canary import Arms, Wanted
-from bot.model.canary_plan import CanaryPlan, CloudWatch
+from bot.model.canary_plan import CanaryPlan, CloudWatch, Native, Weighted
 from bot.model.catalog import TargetSpec
 from bot.model.counts import Arm, Thresholds
 from bot.model.errors import AccessDenied, Misconfigured, Throttled, Transient
 from bot.model.places import EcsService
+from bot.model.rollout import Grade
 from bot.providers.cloudwatch import CloudWatchMetrics
 from tests.fakes.cloudwatch import FakeClouds, FakeCloudWatch
 
@@ -422,3 +423,49 @@ def test_the_stable_versions_own_dropped_connections_are_history(place: Place) -
     place.refuse(at, 30)  # another service's
     past = place.metrics.past(SPEC, ARMS, NOON)
     assert [arm.errors for arm in past.ticks if arm.requests] == [2]
+
+
+RULE = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener-rule/app/web/50dc6c495c0c9188"
+WEIGHTED = CanaryPlan(weighted=Weighted(rule=f"{RULE}/1/2", stable=ARMS.stable, canary=ARMS.canary))
+
+
+def planned(plan: CanaryPlan) -> TargetSpec:
+    return SPEC.model_copy(update={"canary": plan})
+
+
+def test_doctor_tells_what_canaries_are_judged_by(place: Place) -> None:
+    place.serve(STABLE, NOON - 10 * MINUTE, [0.1] * 1200)
+    (found,) = place.metrics.examine(planned(WEIGHTED), NOON)
+    assert (found.grade, found.subject) == (Grade.OK, "backend/production")
+    assert "1,200 requests in the last hour" in found.found
+    assert len(place.cloud.asked) == 1
+
+
+def test_doctor_tells_of_a_target_group_without_requests(place: Place) -> None:
+    (found,) = place.metrics.examine(planned(WEIGHTED), NOON)
+    assert found.grade is Grade.WARNING
+    assert f"no requests of {STABLE} behind {BALANCER}" in found.found
+
+
+def test_doctor_tells_of_missing_response_times(place: Place) -> None:
+    place.count("RequestCount", STABLE, NOON - 10 * MINUTE, 5)
+    (found,) = place.metrics.examine(planned(WEIGHTED), NOON)
+    assert found.grade is Grade.WARNING
+    assert "no response times" in found.found
+
+
+def test_doctor_asks_whether_metrics_may_be_read_where_no_group_is_known(place: Place) -> None:
+    native = planned(CanaryPlan(native=Native()))
+    (found,) = place.metrics.examine(native, NOON)
+    assert found.grade is Grade.OK
+    (request,) = place.cloud.asked
+    assert len(request["MetricDataQueries"]) == 1
+    place.cloud.broken[""] = refusal("AccessDenied")
+    with pytest.raises(AccessDenied, match="cloudwatch:GetMetricData"):
+        place.metrics.examine(native, NOON)
+
+
+def test_doctor_refuses_what_has_no_target_groups(place: Place) -> None:
+    with pytest.raises(Misconfigured) as raised:
+        place.metrics.examine(SPEC.model_copy(update={"ecs_place": None}), NOON)
+    assert "prometheus" in raised.value.hint
