@@ -7,12 +7,16 @@ from datetime import timedelta
 import pytest
 
 from bot.commands.model import Conduct, Deploy, Rollback
-from bot.model.canary import Act, Phase
+from bot.model.canary import Act, Canary, Past, Phase
+from bot.model.canary_plan import CanaryStep
 from bot.model.deployment import Status
 from bot.model.errors import AccessDenied, Misconfigured, Unknown, Unreachable
 from bot.model.reply import Accepted, Refused
+from bot.workflows.canary.bench import analysis_plan
 from tests.fakes.conducted import Stage
 from tests.fakes.inner_rooms import STAGING, Rooms
+
+MINUTE = timedelta(minutes=1)
 
 
 def test_a_good_canary_goes_by_its_steps_to_the_whole_traffic(rooms: Rooms) -> None:
@@ -57,6 +61,20 @@ def test_a_good_canary_goes_by_its_steps_to_the_whole_traffic(rooms: Rooms) -> N
         "canary.promoted done",
         "canary.gone done",
     ]
+
+
+def test_a_service_that_is_soon_warm_is_soon_at_its_next_step(rooms: Rooms) -> None:
+    steps = (CanaryStep(share=0.1, bake=2 * MINUTE), CanaryStep(share=0.5))
+    slow, soon = Stage(rooms, steps=steps), Stage(rooms, steps=steps, warm_up=MINUTE)
+    made = soon.begin()
+    soon.looks(times=5)
+    soon.minutes(4)
+    assert soon.canary(made).step == 1
+    plans = [
+        analysis_plan(Canary(made.id, each.plan, Phase.BAKING, rooms.clock.now()), Past((), 60))
+        for each in (slow, soon)
+    ]
+    assert [plan.tolerance.warm_up for plan in plans] == [(0.02, 0.01, 0.005), (0.02,)]
 
 
 def test_a_bad_canary_is_taken_back_with_its_evidence(rooms: Rooms) -> None:
