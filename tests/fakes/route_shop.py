@@ -218,7 +218,7 @@ class RouteShop:
     def weights(self) -> set[tuple[int, int]]:
         """Of the stable version and the canary, in every rule."""
         rules = self.route()["spec"]["rules"]
-        return {tuple(each["weight"] for each in rule["backendRefs"]) for rule in rules}  # type: ignore[misc]
+        return {tuple(each["weight"] for each in rule["backendRefs"]) for rule in rules}
 
     def shift_by_hand(self, canary: int) -> None:
         """Somebody changes the weights in the cluster."""
