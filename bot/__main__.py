@@ -83,7 +83,7 @@ def demo(
         bool, typer.Option("--open/--no-open", help="Open the page in a browser.")
     ] = True,
 ) -> None:
-    """Try everything on this machine: stand-ins for Slack and AWS, no account needed.
+    """Try everything on this machine: stand-ins for Slack, AWS, git and Kubernetes, no account.
 
     A page opens that looks like the Slack channel of a team, with the simulated cluster beside it.
     """

@@ -29,6 +29,7 @@ from bot.settings.clock import SystemClock
 from bot.settings.environment import Settings, for_programs
 from bot.settings.start import Configuration
 from bot.slack.app import make_app
+from bot.slack.charts.picture import chart
 from bot.slack.courier import Courier
 from bot.slack.edge import Edge, SlackSettings
 from bot.slack.execution import Bench
@@ -109,7 +110,15 @@ def connect(settings: Settings, stirred: Callable[[], None]) -> Outside:
     """Clients for everything outside. ``stirred`` is called when a watch has seen a change."""
     clients = AwsClients()
     slack = web_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
-    reach = Reach(clients, git_access(settings), settings.kubeconfig or "", SystemClock(), stirred)
+    token = settings.prometheus_token
+    reach = Reach(
+        clients,
+        git_access(settings),
+        settings.kubeconfig or "",
+        SystemClock(),
+        stirred,
+        token.get_secret_value() if token is not None else None,
+    )
     return Outside(clients, Fleet(reach), EcrRegistry(clients), slack)
 
 
@@ -259,7 +268,11 @@ class Bot:
         deliveries.free(parts.replica)  # what an earlier life of the same name had in hand
         deliverer = Deliverer(
             deliveries,
-            Route(intake.card, lambda: self._catalog.current().announce_in),
+            Route(
+                intake.card,
+                lambda: self._catalog.current().announce_in,
+                lambda deployment_id: chart(intake.chart(deployment_id)),
+            ),
             WebMessenger(self._outside.slack),
             self._clock,
             parts.replica,

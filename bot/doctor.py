@@ -16,6 +16,7 @@ from bot.model.catalog import Provider, TargetSpec
 from bot.model.errors import QuarterdeckError
 from bot.model.ports import Rollouts
 from bot.model.rollout import Finding, Grade
+from bot.settings.clock import SystemClock
 from bot.settings.start import Configuration
 from bot.slack.examination import examine_slack
 from bot.store.migrate import current, head
@@ -54,7 +55,8 @@ def _table(all_of_them: Iterator[Finding], console: Console) -> int:
 
 
 def all_findings(configuration: Configuration, outside: Outside) -> Iterator[Finding]:
-    """Slack, the database, AWS where something runs there, then every target of the catalog."""
+    """Slack, the database, AWS where something runs there, then every target of the catalog, and
+    what its canaries are judged by."""
     yield from guarded("Slack", lambda: examine_slack(outside.slack))
     yield from guarded("database", lambda: [database(configuration)])
     targets = configuration.catalog.current().targets
@@ -63,6 +65,9 @@ def all_findings(configuration: Configuration, outside: Outside) -> Iterator[Fin
     for region, role in sorted(places, key=str):
         yield from guarded(f"AWS {region}", lambda at=(region, role): [identity(outside, *at)])  # type: ignore[misc]
     yield from of_targets(targets, outside.rollouts)
+    now = SystemClock().now()
+    for spec in targets:
+        yield from outside.fleet.metrics.examine(spec, now)
 
 
 def of_targets(targets: Sequence[TargetSpec], rollouts: Rollouts) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ _SAID = {
     Act.PROMOTE: ("canary.promote", "goes on to the next step"),
     Act.PROMOTE_FULLY: ("canary.promote", "takes over the whole traffic"),
     Act.HOLD: ("canary.hold", "is held where it is"),
+    Act.GO_ON: ("canary.hold", "goes on"),
     Act.ABORT: ("canary.abort", "is taken back; all traffic goes to the stable version"),
 }
 
@@ -43,6 +44,7 @@ class CanaryDesk:
     def conduct(self, command: Conduct, ask: Ask) -> Accepted | Refused:
         """Write down what is wished, or why not."""
         action, _ = _SAID[command.act]
+        act = command.act
         with self._parts.store.begin() as tx:
             canary = self._meant(tx, command)
             deployment = tx.deployments.get(canary.deployment_id) if canary else None
@@ -56,11 +58,14 @@ class CanaryDesk:
             if refused is not None:
                 tx.outbox.card(deployment.id)
                 return deny(tx, ask, subject, refused)
-            wish = Wish(command.act, ask.requester.person, self._parts.clock.now(), command.reason)
+            if act is Act.HOLD and canary.held_by is not None and command.step is None:
+                # Typed once more it lets it go on; a button pressed twice must not.
+                act = Act.GO_ON
+            wish = Wish(act, ask.requester.person, self._parts.clock.now(), command.reason)
             if tx.canaries.change(canary, wish=wish) is None:
                 raise Transient("The canary moved on in this very moment. Try again.")
             tx.outbox.card(deployment.id)
-            accepted = granted(tx, ask, subject, _answer(canary, command.act), command.reason)
+            accepted = granted(tx, ask, subject, _answer(canary, act), command.reason)
         self._parts.conducted.set()
         return Accepted(accepted.text, (deployment,))
 
@@ -141,6 +146,4 @@ def too_late(canary: Canary, deployment: Deployment) -> Refused:
 
 def _answer(canary: Canary, act: Act) -> str:
     _, said = _SAID[act]
-    if act is Act.HOLD and canary.held_by is not None:
-        said = "goes on"
     return f"{canary.deployment_id} {said}; its card follows."

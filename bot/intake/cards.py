@@ -9,7 +9,8 @@ from statistics import median
 from bot.model.catalog import Catalog
 from bot.model.deployment import Deployment, Kind, Status
 from bot.model.ports import Transaction
-from bot.model.reply import CardFacts
+from bot.model.reply import CardFacts, ChartFacts
+from bot.policy.roles import promoters
 from bot.workflows.drift import LEFT, last_told
 
 #: How many earlier rollouts the usual duration is taken from.
@@ -36,7 +37,17 @@ def card_facts(
         warnings=deployment.notes,
         stays=stays(tx, deployment),
         lock=next((k for k in tx.holds.locks(now) if k.covers(deployment.target, now)), None),
+        canary=tx.canaries.get(deployment_id),
+        promoters=promoters(policy) if policy else "",
     )
+
+
+def chart_facts(tx: Transaction, deployment_id: str) -> ChartFacts | None:
+    """What its canary's chart is drawn from; ``None`` where it has no canary."""
+    deployment, canary = tx.deployments.get(deployment_id), tx.canaries.get(deployment_id)
+    if deployment is None or canary is None:
+        return None
+    return ChartFacts(deployment, canary, tuple(tx.canaries.ticks(deployment_id)))
 
 
 def stays(tx: Transaction, deployment: Deployment) -> bool:

@@ -11,13 +11,13 @@ from bot.commands import model as commands
 from bot.intake.ask import Ask, Subject, deny
 from bot.intake.ballots import Ballots
 from bot.intake.canaries import CanaryDesk
-from bot.intake.cards import card_facts
+from bot.intake.cards import card_facts, chart_facts
 from bot.intake.deploys import Deploys
 from bot.intake.holds import HoldsDesk
 from bot.intake.reports import Reports
 from bot.intake.rollbacks import Rollbacks
 from bot.model.deployment import Requester
-from bot.model.reply import Accepted, CardFacts, Refused, Reply
+from bot.model.reply import Accepted, CardFacts, ChartFacts, Refused, Reply
 from bot.policy.reasons import ReasonCode, explain
 from bot.workflows.parts import Parts
 
@@ -91,6 +91,11 @@ class Intake:
         """The facts of one card, for the outbox."""
         with self._parts.store.read() as tx:
             return card_facts(tx, self._parts.catalog(), deployment_id, self._parts.clock.now())
+
+    def chart(self, deployment_id: str) -> ChartFacts | None:
+        """What a canary's chart is drawn from, for the outbox."""
+        with self._parts.store.read() as tx:
+            return chart_facts(tx, deployment_id)
 
 
 def summary(command: commands.Command, reply: Reply) -> dict[str, str]:

@@ -39,6 +39,7 @@ from bot.model.reply import (
     Why,
 )
 from bot.model.rollout import Live
+from bot.model.wording import ended
 from bot.policy.calendar import frozen_by, until
 from bot.policy.decide import Denied, NeedsApproval, decide
 from bot.policy.reasons import explain
@@ -101,8 +102,9 @@ class Reports:
             active,
             tuple(lock for lock in tx.holds.locks(now) if lock.covers(target, now)),
             self._frozen(tx, spec.environment, target),
-            "; ".join(drifts(tx, target, read)),
+            drifts(tx, target, read),
             live.message if isinstance(live, QuarterdeckError) else "",
+            tx.canaries.of(target),
         )
 
     def _frozen(self, tx: Transaction, environment: str, target: Target) -> str:
@@ -116,7 +118,8 @@ class Reports:
     def queue(self, _command: ShowQueue, _ask: Ask) -> DeploymentList:
         """Everything that has not ended, in the order of turns."""
         with self._parts.store.read() as tx:
-            return DeploymentList("Queue", tuple(tx.deployments.active()))
+            canaries = tuple(tx.canaries.open())
+            return DeploymentList("Queue", tuple(tx.deployments.active()), canaries)
 
     def history(self, command: ShowHistory, _ask: Ask) -> DeploymentList:
         """Newest first."""
@@ -140,8 +143,8 @@ class Reports:
                 return unknown_deployment(tx, self._parts.catalog(), command.id, "why")
             rows = tx.audit.search(limit=50, deployment_id=command.id)
         lines = [said(row) for row in reversed(rows) if row.entry.reason_code]
-        state = deployment.status.value.replace("_", " ")
-        return Why(f"{deployment.id} is {state}. {deployment.explanation}".strip(), tuple(lines))
+        state = ended(deployment.status)
+        return Why(f"{deployment.id} {state}. {deployment.explanation}".strip(), tuple(lines))
 
     def why_target(self, command: ExplainTarget, ask: Ask) -> Why | Refused:
         """What a deployment to this target would meet right now, asked by this person."""

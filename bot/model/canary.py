@@ -108,11 +108,12 @@ class Phase(StrEnum):
 
 
 class Act(StrEnum):
-    """What a person may ask of a running canary."""
+    """What a person may ask of a running canary. ``GO_ON`` ends a ``HOLD``."""
 
     PROMOTE = "promote"
     PROMOTE_FULLY = "promote_fully"
     HOLD = "hold"
+    GO_ON = "go_on"
     ABORT = "abort"
 
 

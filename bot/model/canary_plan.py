@@ -26,6 +26,7 @@ from bot.model.part import MEANING, InsidePath, ObjectName, Part, filled
 
 TIME = r"^([0-9]{1,5}(?:\.[0-9]{1,3})?)\s?(ms|s)$"
 PERCENT = r"^[0-9]{1,2}(\.[0-9]{1,2})?\s?%$"
+UP_TO_ALL = r"^([0-9]{1,2}(\.[0-9]{1,2})?|100)\s?%$"
 MEANING |= {
     (RULE := r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:listener-rule/app/.+$"): (
         "the ARN of a load balancer's listener rule, such as arn:aws:elasticloadbalancing:"
@@ -37,6 +38,9 @@ MEANING |= {
     ),
     (ENDPOINT := r"^https?://[^\s/@]+(/\S*)?$"): (
         "an address without credentials, such as http://prometheus.monitoring:9090"
+    ),
+    (LABELS := r"^[^{}]*\{\{version\}\}([^{}]|\{\{version\}\})*$"): (
+        'how a version is selected, such as app="{{version}}"'
     ),
 }
 
@@ -90,10 +94,23 @@ Share = Annotated[
 ]
 
 
+def _share_or_all(value: object) -> float:
+    return 1.0 if re.fullmatch(r"100\s?%", str(value).strip()) else _share(value)
+
+
+#: The same, up to 100%.
+StepShare = Annotated[
+    float,
+    BeforeValidator(_share_or_all),
+    PlainSerializer(in_percent, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": UP_TO_ALL, "examples": ["10%", "0.5%"]}),
+]
+
+
 class CanaryStep(Part):
     """One step: a share of the traffic, for as long as it takes to judge it."""
 
-    share: Share = Field(description="how much of the traffic the new version gets")
+    share: StepShare = Field(description="how much of the traffic the new version gets")
     bake: Lasting = Field(
         default=timedelta(minutes=5),
         ge=timedelta(minutes=1),
@@ -160,8 +177,8 @@ class Native(Part):
 
     kind: Literal["canary", "linear", "blue_green"] = Field(
         default="canary",
-        description="one share first (canary), equal steps (linear), or all at once with a bake "
-        "before the old version is given up (blue_green)",
+        description="one share first (canary: one step), equal steps (linear), or all at once with "
+        "a bake before the old version is given up (blue_green: one step of 100%)",
     )
 
 
@@ -192,14 +209,21 @@ class Route(Part):
 
 
 class CloudWatch(Part):
-    """The load balancer's own metrics, per target group. Minutes, known two minutes later."""
+    """The load balancer's own metrics, per target group. Minutes, known some minutes later."""
+
+    settles_after: Duration = Field(
+        default=timedelta(minutes=3),
+        le=timedelta(hours=1),
+        description="how long after its end a minute counts as final: CloudWatch shows minutes "
+        "late, and may still add to them",
+    )
 
 
 class Prometheus(Part):
     """A Prometheus server, and how each version's requests are told apart in it.
 
     In ``labels`` ``{{version}}`` stands for the name by which a version is told from the other:
-    its target group, its Kubernetes Service or its pods' template hash.
+    that of its target group, its Kubernetes Service or its pods' template hash.
     """
 
     url: str = Field(pattern=ENDPOINT, description=MEANING[ENDPOINT])
@@ -209,20 +233,26 @@ class Prometheus(Part):
         description="the counter of requests",
     )
     failed: str = Field(
-        default='code=~"5.."', max_length=500, description="the labels of a failed request"
+        default='code=~"5.."',
+        min_length=1,
+        max_length=500,
+        description="the labels of a failed request",
     )
     durations: str | None = Field(
         default=None,
         pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$",
         description="the histogram of response times in seconds, without _bucket",
     )
-    labels: str = Field(
-        min_length=1, max_length=500, description='how a version is selected: app="{{version}}"'
-    )
+    labels: str = Field(max_length=500, pattern=LABELS, description=MEANING[LABELS])
     pod: str = Field(
         default="pod",
         pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$",
         description="the label that tells one replica from another",
+    )
+    scrape_interval: Lasting = Field(
+        default=timedelta(minutes=1),
+        le=timedelta(minutes=1),
+        description="how often it is scraped: up to 15s a tick is 30 seconds long, else a minute",
     )
 
 
@@ -258,6 +288,11 @@ class CanaryPlan(Part):
     )
     steps: tuple[CanaryStep, ...] = Field(
         default=STEPS, min_length=1, max_length=20, description="shares that grow from step to step"
+    )
+    warm_up: Annotated[Duration | None, Field(le=timedelta(hours=1))] = Field(
+        default=None,
+        description="how long the new tasks of a step may fail more and be slower than usual, as "
+        "they start cold; no step is passed sooner; without it three ticks of the metrics",
     )
     limits: CanaryLimits = Field(default=CanaryLimits(), description="what is never accepted")
     cloudwatch: Annotated[CloudWatch | None, BeforeValidator(filled)] = Field(
@@ -316,6 +351,12 @@ class CanaryPlan(Part):
         return f'"strategy" says "{self.strategy}", but {found} is given'
 
     def _order(self) -> str:
+        at_once = self.native is not None and self.native.kind == "blue_green"
+        if self.steps[-1].share == 1 and not at_once:
+            return (
+                "after its last step a canary gets everything anyway: only native blue_green has "
+                "a step of 100%"
+            )
         for number, (step, after) in enumerate(pairwise(self.steps), start=2):
             if after.share <= step.share:
                 return (

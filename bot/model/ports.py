@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -248,6 +248,14 @@ class Outbox(Protocol):
         """Put a message in the card's thread, once per ``key``. ``text`` is plain, not mrkdwn."""
         ...
 
+    def chart(self, deployment_id: str, key: str, text: str, *, broadcast: bool = False) -> None:
+        """Put a message in the card's thread, once per ``key``, with its canary's chart.
+
+        The words go first, as ``thread``'s do; the chart is drawn from the ticks of that later
+        moment and added to them. Where Slack takes no picture the words stand alone.
+        """
+        ...
+
     def owed(self) -> int:
         """How many messages Slack has not been given yet."""
         ...
@@ -324,6 +332,10 @@ class Groups(Protocol):
         ...
 
 
+#: How the keys of messages begin that get a chart: their words are wanted first (1), then it (2).
+CHART = "chart:"
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One message the outbox owes to Slack.
@@ -346,13 +358,23 @@ class Delivery:
     attempted_at: datetime | None
     attempts: int
 
+    @property
+    def lacks_chart(self) -> bool:
+        """Whether its words are posted, and only its chart is missing."""
+        return self.key.startswith(CHART) and self.ts is not None
+
+    @property
+    def words(self) -> Delivery:
+        """The same, done once its words are posted."""
+        return replace(self, wanted=1) if self.key.startswith(CHART) else self
+
 
 class Deliveries(Protocol):
     """What the deliverer works through. Each call is a transaction of its own."""
 
     def claim(self, claimant: str, limit: int, now: datetime) -> Sequence[Delivery]:
         """Due deliveries that nobody else is delivering, claimed for 30 s; cards of settled
-        deployments first. A thread message is due only when its card exists."""
+        deployments first, charts last. A thread message is due only when its card exists."""
         ...
 
     def attempting(self, delivery: Delivery, now: datetime) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from bot.model.canary import Canary, Measured
 from bot.model.deployment import (
     AuditRow,
     Deployment,
@@ -58,7 +59,9 @@ class DryRun:
 
 @dataclass(frozen=True, slots=True)
 class TargetStatus:
-    """One line of ``status``; ``drift`` says how what is live differs from our last release."""
+    """One target of ``status``; ``drift`` says how what is live differs from our last release and
+    from git, a clause for each. ``canary`` is the target's that is not over.
+    """
 
     target: Target
     running: Image | None
@@ -68,8 +71,9 @@ class TargetStatus:
     active: tuple[Deployment, ...]
     locks: tuple[Lock, ...]
     frozen: str
-    drift: str = ""
+    drift: tuple[str, ...] = ()
     unreadable: str = ""
+    canary: Canary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +86,15 @@ class StatusReport:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentList:
-    """``queue`` and ``history``: ``title`` names which."""
+    """``queue`` and ``history``: ``title`` names which. ``canaries`` are those under way."""
 
     title: str
     deployments: tuple[Deployment, ...]
+    canaries: tuple[Canary, ...] = ()
+
+    def canary_of(self, deployment_id: str) -> Canary | None:
+        """The canary of one of them."""
+        return next((one for one in self.canaries if one.deployment_id == deployment_id), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +103,8 @@ class CardFacts:
 
     ``usual`` is the median duration of earlier rollouts of this target. ``current`` says whether
     this deployment is the newest that is known to have run well on its target; ``stays``, whether
-    it ended badly and nothing has replaced it since.
+    it ended badly and nothing has replaced it since. ``promoters`` are mentions of who may tell a
+    canary what to do, empty where nobody is named.
     """
 
     deployment: Deployment
@@ -106,6 +116,17 @@ class CardFacts:
     stays: bool = False
     lock: Lock | None = None
     warnings: tuple[str, ...] = ()
+    canary: Canary | None = None
+    promoters: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChartFacts:
+    """What a canary's chart is drawn from; ``ticks`` are all so far, oldest first."""
+
+    deployment: Deployment
+    canary: Canary
+    ticks: tuple[Measured, ...]
 
 
 @dataclass(frozen=True, slots=True)

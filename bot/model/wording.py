@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from bot.model.deployment import Status
+
 #: What starts a mention, a link, bold, italics, strike-through or code in Slack's mrkdwn.
 _LOOK_ALIKES = str.maketrans(
     {
@@ -31,6 +33,24 @@ def plain(text: str, limit: int = 500) -> str:
     seen = "".join("�" if unicodedata.category(char) in _UNSEEN else char for char in text)
     line = " ".join(seen.translate(_LOOK_ALIKES).split()).replace("://", ":\u2044\u2044")
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+#: What a deployment did in the end, where its state is no verb of its own: "it failed".
+_ENDED = {
+    Status.ROLLED_BACK: "was rolled back",
+    Status.CANCELLED: "was cancelled",
+    Status.SUPERSEDED: "was superseded",
+    Status.OUTCOME_UNKNOWN: "ended, and nobody knows how",
+    Status.REJECTED: "was rejected",
+    Status.REFUSED: "was refused",
+}
+_GOES_ON = frozenset({Status.AWAITING_APPROVAL, Status.QUEUED, Status.RUNNING})
+
+
+def ended(status: Status) -> str:
+    """The state as the rest of a sentence about the deployment: ``is running``, ``failed``."""
+    word = status.value.replace("_", " ")
+    return f"is {word}" if status in _GOES_ON else _ENDED.get(status, word)
 
 
 def quoted(text: str, limit: int = 80) -> str:

@@ -107,6 +107,7 @@ def _show(stage: Stage, port: int, *, browse: bool) -> int:
             + ("" if seen else "Open it in a browser. ")
             + f"Ready after {stage.ready_after:.1f} s; Ctrl-C stops everything.\n"
             f"The bot's log: {stage.bot.log}\n"
+            f"The manifests: git clone {stage.cluster.clone_url()}\n"
         )
         sys.stdout.flush()
         Event().wait()
@@ -121,8 +122,8 @@ def _talk(stage: Stage) -> int:
 def _play(stage: Stage) -> int:
     screen = Screen(stage.slack)
     screen.note(
-        f"Slack and AWS are stand-ins on loopback; the bot listens on {stage.bot.url}, "
-        f"ready after {stage.ready_after:.1f} s. ECS runs in fast motion."
+        "Slack, AWS, git and Kubernetes are stand-ins on loopback; the bot listens on "
+        f"{stage.bot.url}, ready after {stage.ready_after:.1f} s. ECS runs in fast motion."
     )
     ended = list(played(Scene(stage, screen)))
     _summary(screen, stage, ended)

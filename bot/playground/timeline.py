@@ -7,6 +7,8 @@ import itertools
 import time
 from collections.abc import Callable
 
+from typing_extensions import override
+
 
 class Clock:
     """Virtual seconds since the world began. ``speed`` is virtual seconds per real one.
@@ -38,6 +40,21 @@ class Clock:
         return self.wall() - ago
 
 
+class WallClock(Clock):
+    """Goes with the wall, whatever runs in fast motion beside it; it is never advanced."""
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        super().__init__(1.0, wall)
+        self._began = wall()
+        self._latest = 0.0
+
+    @override
+    def now(self) -> float:
+        """Seconds since it was made; a wall that is set back holds it up and no more."""
+        self._latest = max(self._latest, self.wall() - self._began)
+        return self._latest
+
+
 class Timeline:
     """Things due at virtual times, run in order; nothing runs until somebody looks."""
 
@@ -56,6 +73,13 @@ class Timeline:
         # A jump of virtual time takes no real time, so what fell into it shows the same moment.
         self._shown = max(self._shown, round(self._clock.on_the_wall(self.now), 3))
         return self._shown
+
+    def stamp_in(self, seconds: float) -> float:
+        """The moment ``seconds`` of virtual time from now, as it is shown to callers.
+
+        Where time stands still until it is moved, it is that many seconds on the wall.
+        """
+        return round(self.stamp() + seconds / (self._clock.speed or 1.0), 3)
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Run ``action`` when ``seconds`` of virtual time have passed."""

@@ -71,6 +71,13 @@ def approvers_of(policy: Policy) -> People:
     return policy.approvers.model_copy(update={"groups": (*policy.approvers.groups, *extra)})
 
 
+def promoters(policy: Policy) -> str:
+    """Who may tell a canary what to do, as Slack mentions; empty where nobody is named."""
+    if policy.promoters is not None:
+        return mentions(policy.promoters)
+    return mentions(policy.deployers, approvers_of(policy))
+
+
 def abilities(policy: Policy, requester: Requester) -> tuple[str, ...]:
     """What ``whoami`` lists: the things they may do under this policy."""
     able = (

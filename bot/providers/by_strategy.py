@@ -38,4 +38,10 @@ class CanariesByStrategy(Canaries):
                 f"The catalog has no plan for canaries of {spec.key} any more.",
                 hint="Put it back until this one has ended.",
             )
-        return self._strategies[spec.canary.strategy]
+        if (found := self._strategies.get(spec.canary.strategy)) is None:
+            raise Misconfigured(
+                f"Quarterdeck cannot run canaries by {spec.canary.strategy} here.",
+                reason_code="CANARY_IMPOSSIBLE",
+                hint="Choose another strategy in the catalog, or deploy with --rolling.",
+            )
+        return found

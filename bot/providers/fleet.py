@@ -14,6 +14,7 @@ from bot.providers.aws_session import AwsClients
 from bot.providers.by_provider import RolloutsByProvider
 from bot.providers.by_strategy import CanariesByStrategy
 from bot.providers.cloudwatch import CloudWatchMetrics
+from bot.providers.ecs.native import NativeCanaries
 from bot.providers.ecs.rollouts import EcsRollouts
 from bot.providers.ecs.weighted import WeightedCanaries
 from bot.providers.gateway.canaries import RouteCanaries
@@ -22,6 +23,9 @@ from bot.providers.kube.alarm import Alarm
 from bot.providers.kube.clusters import KubeconfigClusters
 from bot.providers.kube.watches import Watches
 from bot.providers.kubernetes.rollouts import KubernetesRollouts
+from bot.providers.metrics import MetricsBySource
+from bot.providers.prometheus import PrometheusMetrics
+from bot.providers.prometheus.api import PrometheusApi
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Reach:
     """What the providers reach the outside with. ``kubeconfig`` is what KUBECONFIG says.
 
     ``stirred`` is called, on any thread, when something that is followed has changed.
+    ``prometheus_token`` is sent to Prometheus servers, where there is one.
     """
 
     aws: AwsClients
@@ -36,6 +41,7 @@ class Reach:
     kubeconfig: str
     clock: Clock
     stirred: Callable[[], None]
+    prometheus_token: str | None = None
 
 
 class Fleet:
@@ -60,14 +66,17 @@ class Fleet:
         self.canaries = CanariesByStrategy(
             {
                 "weighted": WeightedCanaries(reach.aws, ecs),
+                "native": NativeCanaries(reach.aws, ecs),
                 "rollout": RolloutCanaries(self._clusters, desired, argocd),
                 "route": RouteCanaries(self._clusters, desired, desired, argocd),
             }
         )
-        self.metrics = CloudWatchMetrics(reach.aws)
+        self._prometheus = PrometheusMetrics(PrometheusApi(reach.prometheus_token))
+        self.metrics = MetricsBySource(CloudWatchMetrics(reach.aws), self._prometheus)
 
     def close(self) -> None:
         """End every watch, and close connections that are kept."""
+        self._prometheus.close()
         self._alarm.close()
         self._watches.close()
         self._clusters.close()

@@ -169,6 +169,9 @@ class Settings(DatabaseSetting):
     github_api_url: Annotated[str, BeforeValidator(_stripped), AfterValidator(_api_url)] = Field(
         default="https://api.github.com/", description="GitHub's API, or that of an own GitHub"
     )
+    prometheus_token: Secret | None = Field(
+        default=None, description="the bearer token for Prometheus servers that judge canaries"
+    )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = (
         Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
     )

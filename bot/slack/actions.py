@@ -16,10 +16,12 @@ from bot.commands.model import (
     Approve,
     Cancel,
     Command,
+    Conduct,
     OpenDeployForm,
     OpenRollbackForm,
     ShowDeployment,
 )
+from bot.model.canary import Act
 from bot.model.deployment import Target
 from bot.model.errors import UserError
 from bot.slack.answers import Answers
@@ -35,6 +37,11 @@ COMMANDS: Mapping[Action, Callable[[Handle], Command]] = {
     Action.APPROVE: lambda handle: Approve(handle.id, handle.digest),
     Action.CANCEL: lambda handle: Cancel(handle.id),
     Action.CANCEL_AND_ROLL_BACK: lambda handle: Cancel(handle.id, roll_back=True),
+    Action.CANARY_PROMOTE: lambda handle: _conduct(handle, Act.PROMOTE),
+    Action.CANARY_PROMOTE_FULLY: lambda handle: _conduct(handle, Act.PROMOTE_FULLY),
+    Action.CANARY_HOLD: lambda handle: _conduct(handle, Act.HOLD),
+    Action.CANARY_GO_ON: lambda handle: _conduct(handle, Act.GO_ON),
+    Action.CANARY_ABORT: lambda handle: _conduct(handle, Act.ABORT),
     Action.DETAILS: lambda handle: ShowDeployment(handle.id),
     Action.ROLL_BACK: lambda handle: OpenRollbackForm(_target(handle)),
     Action.OPEN_DEPLOY_FORM: lambda _handle: OpenDeployForm(),
@@ -105,6 +112,11 @@ def _known(action_id: str) -> Action:
             reason_code="STALE_BUTTON",
             hint="Type the command instead.",
         ) from None
+
+
+def _conduct(handle: Handle, act: Act) -> Command:
+    step = int(handle.step) if handle.step.isdecimal() else None
+    return Conduct(act, id=handle.id, step=step)
 
 
 def _target(handle: Handle) -> Target | None:

@@ -12,6 +12,7 @@ from slack_bolt import Ack, App, BoltContext, BoltResponse
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
+from bot.commands.grammar import SLASHES
 from bot.slack.actions import Actions
 from bot.slack.answers import Answers
 from bot.slack.edge import Edge
@@ -53,7 +54,7 @@ def _listen(app: App, edge: Edge) -> None:
     errands = Errands(edge, forms)
     typed = Listeners(edge, answers, errands)
     clicked = Actions(answers, errands, forms)
-    for slash in ("/deploy", "/rollback"):
+    for slash in SLASHES:
         app.command(slash)(typed.slash)
     app.event("app_mention")(typed.mention)
     app.event("message")(typed.direct_message)

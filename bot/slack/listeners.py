@@ -30,7 +30,7 @@ class Listeners:
     errands: Errands
 
     def slash(self, ack: Ack, body: dict[str, Any]) -> None:
-        """``/deploy`` and ``/rollback``."""
+        """``/deploy``, ``/rollback`` and ``/canary``."""
         asked = by_slash(body)
         slash, text = str(body["command"]), str(body.get("text") or "")
         self.answers.to_slash(ack, asked, lambda: self.errands.run_typed(slash, text, asked))
@@ -101,7 +101,7 @@ class Listeners:
             and catalog.spec(one.target) is not None
             and may_approve(catalog.policy_of(one.target), requester, one)
         ]
-        desk = home.Desk(tuple(mine), reply.deployments)
+        desk = home.Desk(tuple(mine), reply.deployments, reply.canaries)
         return home.home(desk, self.edge.clock.now())
 
 

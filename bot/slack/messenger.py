@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -58,6 +58,15 @@ class Letter:
     broadcast: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG; ``alt`` says in words what is on it, in at most 1000 characters."""
+
+    name: str
+    alt: str
+    png: bytes = field(repr=False)
+
+
 class Messenger(Protocol):
     """Public messages. Every verb raises ``Throttled``, ``Unreachable``, ``AccessDenied``,
     ``ChannelGone``, ``MessageGone`` or ``Unshowable``; nothing was changed then."""
@@ -72,6 +81,14 @@ class Messenger(Protocol):
 
     def find(self, letter: Letter, since: datetime) -> Posted | None:
         """The message with the letter's key that we posted at or after ``since``, if any."""
+        ...
+
+    def upload(self, picture: Picture) -> str:
+        """Keep a picture that no message shows yet; returns its file's id.
+
+        Slack looks at it first, for seconds: until then a message with it is ``Unshowable``. A
+        lost answer is ``Unreachable``: what is then kept twice is seen by nobody.
+        """
         ...
 
 

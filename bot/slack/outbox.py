@@ -24,8 +24,17 @@ from bot.model.errors import (
 from bot.model.ports import Clock, Deliveries, Delivery
 from bot.model.reply import CardFacts
 from bot.slack.execution import InlineExecutor
-from bot.slack.messenger import ChannelGone, Letter, MessageGone, Messenger, Posted, Unshowable
+from bot.slack.messenger import (
+    ChannelGone,
+    Letter,
+    MessageGone,
+    Messenger,
+    Picture,
+    Posted,
+    Unshowable,
+)
 from bot.slack.pacing import DENIED, LONGEST_WAIT, Pacing
+from bot.slack.pictures import TRIES, Pictures
 from bot.slack.views.card import card
 from bot.slack.views.message import Message
 from bot.slack.views.text import channel as channel_link
@@ -80,10 +89,14 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """``facts`` of a deployment's card as of now; where a card goes when its channel is gone."""
+    """``facts`` of a deployment's card as of now; where a card goes when its channel is gone.
+
+    ``chart`` draws a canary's as of now, ``None`` where nothing was measured yet.
+    """
 
     facts: Callable[[str], CardFacts | None]
     announce_in: Callable[[], str | None]
+    chart: Callable[[str], Picture | None] = lambda _: None
 
 
 class Deliverer:
@@ -103,6 +116,7 @@ class Deliverer:
         self._clock = clock
         self._claimant = claimant
         self._pacing = Pacing()
+        self._pictures = Pictures(deliveries, messenger, route.chart, self._pacing)
         self._here = InlineExecutor()
         self._notes: dict[int, str] = {}
         self._trouble = ""
@@ -138,6 +152,9 @@ class Deliverer:
     def _set_aside(self, delivery: Delivery, fault: BaseException) -> None:
         """A mistake of ours in one message must not stop all the others."""
         log.error("delivery_failed", deployment_id=delivery.deployment_id, exc_info=fault)
+        if delivery.lacks_chart and delivery.attempts >= TRIES:
+            self._pictures.leave(delivery)
+            return
         why = f"Internal fault: {type(fault).__name__}"
         self._postpone(delivery, self._pacing.failed(delivery.id, self._clock.now()), why)
 
@@ -148,6 +165,8 @@ class Deliverer:
             until = now + timedelta(seconds=LONGEST_WAIT)
             self._postpone(delivery, until, "There is no such deployment.")
             return False
+        if delivery.lacks_chart:
+            return self._pictures.add(delivery, facts.deployment, now)
         outgoing = Outgoing(delivery, facts, self._draw(delivery, facts, now))
         waits = self._must_wait(outgoing, now)
         if waits is not None:
@@ -216,7 +235,7 @@ class Deliverer:
 
     def _done(self, outgoing: Outgoing, posted: Posted) -> None:
         delivery = outgoing.delivery
-        self._deliveries.delivered(delivery, posted.channel, posted.ts)
+        self._deliveries.delivered(delivery.words, posted.channel, posted.ts)
         self._pacing.updated(delivery.deployment_id, self._clock.now())
         self._pacing.succeeded(delivery.id)
         self._trouble = ""

@@ -14,7 +14,7 @@ from slack_sdk.models.views import View
 from slack_sdk.webhook import WebhookClient
 
 from bot.slack.calls import call, read
-from bot.slack.messenger import ChannelGone, Letter, Place, Posted, Unshowable
+from bot.slack.messenger import ChannelGone, Letter, Picture, Place, Posted, Unshowable
 from bot.slack.views.message import Message
 
 TIMEOUT = 10  # seconds
@@ -80,6 +80,16 @@ class WebMessenger:
             if not cursor:
                 return None
         return None
+
+    def upload(self, picture: Picture) -> str:
+        """Slack's three steps: an address, the bytes, the end of it, in no channel."""
+        answer = read(
+            "files.completeUploadExternal",
+            lambda: self.client.files_upload_v2(
+                filename=picture.name, content=picture.png, title=picture.name, alt_txt=picture.alt
+            ),
+        )
+        return str(answer["files"][0]["id"])
 
     def _conversation(self, channel: str) -> str:
         """A user's id stands for the direct message with that user."""

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.model.deployment import TERMINAL
-from bot.model.ports import Clock, Delivery
+from bot.model.ports import CHART, Clock, Delivery
 from bot.store.session import faults, writing
 from bot.store.tables import deployments, outbox
 from bot.store.upsert import Prepared
@@ -59,6 +59,12 @@ class OutboxTable:
         """See ``Outbox.thread``."""
         row = _new(deployment_id, f"thread:{key}", text[:LONGEST], broadcast=broadcast)
         _THREAD.run(self._connection, row)
+        self.asked = True
+
+    def chart(self, deployment_id: str, key: str, text: str, *, broadcast: bool = False) -> None:
+        """See ``Outbox.chart``: two states are wanted, the words and the words with the chart."""
+        row = _new(deployment_id, f"{CHART}{key}", text[:LONGEST], broadcast=broadcast)
+        _THREAD.run(self._connection, row | {"wanted": 2})
         self.asked = True
 
     def owed(self) -> int:
@@ -190,8 +196,12 @@ _card = outbox.alias("card")
 
 
 def _due(now: datetime) -> sa.Select[Any]:
-    """What is owed, free and due: cards of settled deployments, other cards, then threads."""
+    """What is owed, free and due: cards of settled deployments, other cards, threads, charts.
+
+    A chart takes several calls, and nobody is to wait for it who waits for words.
+    """
     is_card = outbox.c.key == CARD
+    lacks_chart = sa.and_(outbox.c.key.startswith(CHART), outbox.c.ts.is_not(None))
     return (
         sa.select(outbox, _card.c.ts.label("card_ts"), _card.c.channel.label("card_channel"))
         .join(deployments, deployments.c.id == outbox.c.deployment_id)
@@ -206,17 +216,22 @@ def _due(now: datetime) -> sa.Select[Any]:
             sa.or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= now),
             sa.or_(is_card, _card.c.ts.is_not(None)),
         )
-        .order_by(sa.case((sa.and_(is_card, _SETTLED), 0), (is_card, 1), else_=2), outbox.c.id)
+        .order_by(
+            sa.case((sa.and_(is_card, _SETTLED), 0), (is_card, 1), (lacks_chart, 3), else_=2),
+            outbox.c.id,
+        )
     )
 
 
 def _delivery(row: sa.Row[Any]) -> Delivery:
     in_thread = row.key != CARD
+    # What is posted stays where it is, wherever its card was moved since.
+    with_card = in_thread and row.ts is None
     return Delivery(
         id=row.id,
         deployment_id=row.deployment_id,
         key=row.key,
-        channel=row.card_channel if in_thread else row.channel,
+        channel=row.card_channel if with_card else row.channel,
         text=row.text,
         broadcast=row.broadcast,
         wanted=row.wanted,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from bot.model.deployment import Deployment, Status, Target
 from bot.model.ports import Transaction
 from bot.model.rollout import Live
-from bot.model.wording import plain
+from bot.model.wording import ended, plain
 from bot.policy.facts import Facts
 from bot.policy.reasons import ReasonCode
 from bot.policy.rules import with_downtime
@@ -27,9 +27,8 @@ def drifts(tx: Transaction, target: Target, live: Live | None) -> tuple[str, ...
         return ()
     left = left_by(tx, target, live.revision)
     if left is None or left.revision == _released(tx, target):
-        return _foreign(tx, target, live)
-    state = left.status.value.replace("_", " ")
-    ours = f"runs {left.image.name}, which {left.id} left there: it is {state}"
+        return (*_foreign(tx, target, live), *_own(live))
+    ours = f"is set to {left.image.name}, which {left.id} left there: it {ended(left.status)}"
     return (ours, *_own(live))
 
 
@@ -37,8 +36,10 @@ def warnings(tx: Transaction, facts: Facts, live: Live | None) -> tuple[str, ...
     """What belongs on the card of a deployment that is asked for, or begins, at this moment."""
     if live is None:
         return ()
-    found = () if _busy(tx, facts.target) else _foreign(tx, facts.target, live)
-    told = tuple(f"{facts.target} {each}" for each in found)
+    target, told = facts.target, tuple[str, ...]()
+    if not _busy(tx, target):
+        told = tuple(f"{target} {each}" for each in _foreign(tx, target, live))
+        told += tuple(f"{target}: {each}" for each in _own(live))
     off = facts.policy.zero_downtime == "off"
     said = "" if off else with_downtime(replace(facts, downtime=live.downtime))
     return (*told, said) if said else told
@@ -83,16 +84,26 @@ def _released(tx: Transaction, target: Target) -> str | None:
 
 
 def _foreign(tx: Transaction, target: Target, live: Live) -> tuple[str, ...]:
-    """What somebody else changed: past us, or past git."""
+    """What somebody else changed past us.
+
+    "Is set to", for what runs may be something else still: under Argo CD this is what git says.
+    """
     last = next(iter(tx.releases.known_good(target, 1)), None)
     if last is None or last.revision == live.revision or left_by(tx, target, live.revision):
-        return _own(live)
+        return ()
     if live.drift and live.image and live.image.digest == last.image.digest:
-        return _own(live)  # it runs, and git does not say so: a rollback in Argo CD's history
-    running = live.image.digest[:19] if live.image else live.revision
-    changed = f"runs {running}, but {last.image.name} was released last"
-    return (f"{changed}: changed outside Quarterdeck", *_own(live))
+        return ()  # it runs, and git does not say so: a rollback in Argo CD's history
+    changed = f"is set to {_named(live)}, but {last.image.name} was released last"
+    return (f"{changed}: changed outside Quarterdeck",)
+
+
+def _named(live: Live) -> str:
+    if live.image is None:
+        return live.revision
+    name, digest = live.image.name, live.image.digest.removeprefix("sha256:")[:12]
+    return digest if name in {"", digest} else f"{plain(name, 80)} ({digest})"
 
 
 def _own(live: Live) -> tuple[str, ...]:
+    """What differs between git and the cluster."""
     return (plain(live.drift, 300),) if live.drift else ()

@@ -88,7 +88,7 @@ def broken(seat: Seat, album: Album) -> None:
     """A release that crashes, and comes back by itself."""
     seat.be("alice")
     seat.say('/deploy frontend staging v1.6.0 --reason "summer theme"')
-    seat.shows("frontend-staging-1", "rolled back by ECS")
+    seat.shows("frontend-staging-1", "rolled back")
     seat.sees(seat.card("frontend-staging-1").locator(".replies")).to_be_visible()
     album.take("rolled-back", seat, seat.card("frontend-staging-1"))
     seat.page.locator("#beside summary", has_text="Levers").click()
@@ -98,6 +98,20 @@ def broken(seat: Seat, album: Album) -> None:
     seat.sees(seat.page.locator("#thread .message").nth(1)).to_be_visible()
     album.take("thread", seat, seat.page.locator("#side-thread"))
     seat.page.locator("[data-close-thread]").click()
+
+
+def degraded(seat: Seat, album: Album) -> None:
+    """The same under Argo CD, which takes nothing back: a commit does."""
+    seat.say('/deploy analytics staging v1.6.0 --reason "new parser"')
+    seat.shows("analytics-staging-1", "failed")
+    card = seat.card("analytics-staging-1")
+    seat.sees(card.get_by_role("button", name="Roll back")).to_be_visible()
+    seat.sees(card.locator(".replies")).to_have_text("3 replies")
+    album.take("degraded", seat, card)
+    album.take("degraded-world", seat, seat.service("analytics", "staging"))
+    seat.page.locator("#beside summary", has_text="Levers").scroll_into_view_if_needed()
+    seat.say("/rollback analytics staging")
+    seat.shows("analytics-staging-2", "succeeded")
 
 
 def back(seat: Seat, album: Album) -> None:
@@ -143,7 +157,7 @@ def narrow(seat: Seat, album: Album) -> None:
 
 def shoot(browser: Browser, address: str, album: Album) -> None:
     """All chapters, each at the seat where it is seen."""
-    wide: tuple[Callable[[Seat, Album], None], ...] = (production, broken, back)
+    wide: tuple[Callable[[Seat, Album], None], ...] = (production, broken, degraded, back)
     seat = Seat.take(browser, address, SIZE)
     for chapter in wide:
         chapter(seat, album)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.browser.conftest import Take
+from tests.browser.demo import Demo
 from tests.browser.seat import NARROW, Seat
 
 pytestmark = pytest.mark.xdist_group("playground-people")
@@ -134,6 +135,30 @@ def test_escape_turns_a_question_away_and_leaves_the_thread_open(seat: Seat) -> 
     seat.sees(thread.locator(".message", has_text="Not yet.")).to_be_visible()
     seat.page.keyboard.press("Escape")
     seat.sees(thread).to_be_hidden()
+
+
+def test_a_press_counts_though_the_card_is_redrawn_meanwhile(seat: Seat, demo: Demo) -> None:
+    title = seat.page.locator("#log .message:not(.private) h3", has_text="analytics-production")
+    before = title.count()
+    seat.say("/deploy analytics production v1.4.0")
+    seat.sees(title).to_have_count(before + 1)
+    deployment = title.last.inner_text().split()[1].rstrip(":")
+    card = seat.card(deployment)
+    seat.be("carol")
+    card.get_by_role("button", name="Approve", exact=True).hover()
+    seat.page.mouse.down()
+    with seat.page.expect_response("**/news") as news:
+        demo.act("type", person="bob", channel="C0DEPLOYS", text=f"/deploy approve {deployment}")
+    news.value.finished()
+    seat.page.evaluate("() => new Promise((done) => setTimeout(done))")
+    seat.page.mouse.up()
+    seat.sees(seat.dialog).to_be_visible()
+    seat.page.keyboard.press("Escape")
+    seat.sees(card).to_contain_text("1 of 2")
+    seat.be("alice")
+    seat.press(card, "Cancel")
+    seat.confirm("Cancel it")
+    seat.shows(deployment, "cancelled")
 
 
 def to(seat: Seat, selector: str) -> None:

@@ -146,7 +146,7 @@ def test_a_crashing_release_comes_back_and_the_card_says_so(seat: Seat) -> None:
     seat.sees(seat.page.locator("#note")).to_contain_text("Pushed frontend v1.7.0 (crashing)")
 
     seat.say("/deploy frontend staging v1.7.0")
-    seat.shows("frontend-staging-1", "rolled back by ECS")
+    seat.shows("frontend-staging-1", "rolled back")
     seat.sees(seat.card("frontend-staging-1")).to_contain_text("circuit breaker")
     seat.runs("frontend", "staging", "v1.4.0")
     seat.sees(seat.service("frontend", "staging").locator(".w-state")).to_contain_text("ROLLBACK")

@@ -204,6 +204,7 @@ def test_the_service_deployments_api_can_be_missing(world: World, aws: Clients, 
         lambda: aws.ecs.describe_service_deployments(serviceDeploymentArns=["x"]),
         lambda: aws.ecs.describe_service_revisions(serviceRevisionArns=["x"]),
         lambda: aws.ecs.stop_service_deployment(serviceDeploymentArn="x"),
+        lambda: aws.ecs.continue_service_deployment(serviceDeploymentArn="x", hookId="x"),
     ]
     for call in calls * 2:
         assert refusal(call)[0] == code
@@ -335,6 +336,25 @@ def test_a_process_of_its_own_is_steered_over_http(process: str) -> None:
     assert [call["outcome"] for call in seen["calls"]] == ["ThrottlingException", "ok"]
     _, state = control(process, "state")
     assert [each["rolloutState"] for each in state["services"][0]["deployments"]] == ["COMPLETED"]
+
+
+def test_deployments_that_shift_traffic_are_steered_over_http(process: str) -> None:
+    for tag in ("v1", "v2"):
+        control(process, "push", {"repository": "backend", "tag": tag})
+    named = {"cluster": "prod", "service": "backend"}
+    shifting = {"strategy": "CANARY", "pauses": ["PRE_PRODUCTION_TRAFFIC_SHIFT"]}
+    assert control(process, "create-service", {**named, "image": "v1", **shifting})[0] == 200
+    control(process, "deploy", {**named, "image": "v2"})
+    assert control(process, "run-until-paused", named) == (200, {"paused": True})
+    assert control(process, "continue", named) == (200, {"answered": 1})
+    assert control(process, "run-until-paused", named) == (200, {"paused": True})
+    assert control(process, "stop", {**named, "stop_type": "ROLLBACK"})[0] == 200
+    assert control(process, "advance", {"seconds": 600})[0] == 200
+    assert control(process, "continue", named) == (200, {"answered": 0})
+
+    _, state = control(process, "state")
+    images = [each["taskDefinition"] for each in state["services"][0]["deployments"]]
+    assert [each.rpartition("/")[2] for each in images] == ["backend:1"]
 
 
 @pytest.mark.parametrize(

@@ -182,13 +182,12 @@ def test_a_negative_desired_count_is_refused(aws: Clients) -> None:
 
 
 def test_strategies_that_are_not_simulated_say_so(world: World, aws: Clients) -> None:
-    with pytest.raises(aws.ecs.exceptions.UnsupportedFeatureException, match="BLUE_GREEN"):
+    with pytest.raises(aws.ecs.exceptions.UnsupportedFeatureException, match="CODE_DEPLOY"):
         aws.ecs.update_service(
-            cluster="prod",
-            service="backend",
-            deploymentConfiguration={"strategy": "BLUE_GREEN"},
+            cluster="prod", service="backend", deploymentController={"type": "CODE_DEPLOY"}
         )
-    assert "strategy" in world.service("prod", "backend").configuration
+    controller = world.service("prod", "backend").settings["deploymentController"]
+    assert controller == {"type": "ECS"}
 
 
 def test_a_service_name_is_taken_once(aws: Clients) -> None:

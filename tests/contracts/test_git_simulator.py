@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from bot.playground.git import GitHost
-from bot.playground.git.program import clean_environment
+from bot.playground.git.program import GitError, clean_environment
+from bot.playground.git.repository import Repository
 
 NAME = "acme/manifests"
 
@@ -75,6 +77,37 @@ def test_somebody_else_pushes(host: GitHost) -> None:
     assert host.read(NAME, "apps/web/values.yaml") == "tag: v1\n"
     with pytest.raises(Exception, match=r"README\.md"):
         host.read(NAME, "README.md")
+
+
+class Overtaken(Repository):
+    """Somebody else's push lands in the last moment."""
+
+    def __init__(self, folder: Path, other: Callable[[], object]) -> None:
+        super().__init__(folder)
+        self._others = [other]
+
+    @override
+    def move(self, branch: str, new: str, old: str) -> None:
+        while self._others:
+            self._others.pop()()
+        super().move(branch, new, old)
+
+
+def test_somebody_who_is_overtaken_pushes_again(host: GitHost, client: Client) -> None:
+    dana = Overtaken(host.folder(NAME), lambda: client.push("I was faster."))
+    made = dana.commit("Dana <dana@acme.example>", {"new": "n\n"}, "Add.", "main")
+    assert host.head(NAME) == made
+    assert [entry.subject for entry in host.log(NAME)] == ["Add.", "I was faster.", "Begin."]
+
+
+def test_somebody_who_is_overtaken_in_the_same_file_writes_over_nothing(host: GitHost) -> None:
+    def erin() -> None:
+        host.commit(NAME, "Erin", {"README.md": "theirs\n"}, "I was faster.")
+
+    dana = Overtaken(host.folder(NAME), erin)
+    with pytest.raises(GitError, match="cannot lock ref"):
+        dana.commit("Dana <dana@acme.example>", {"README.md": "ours\n"}, "Edit.", "main")
+    assert host.read(NAME, "README.md") == "theirs\n"
 
 
 def test_a_protected_branch_refuses_in_githubs_words(host: GitHost, client: Client) -> None:

@@ -256,3 +256,51 @@ def test_a_deployment_that_does_not_exist_has_no_card(database: Database) -> Non
     stored(database, a_deployment(2, target=PRODUCTION))
     with pytest.raises(sa.exc.IntegrityError):
         ask_card(database)
+
+
+def test_a_chart_is_owed_after_its_words_and_after_everything_else(
+    database: Database, deliveries: Deliveries
+) -> None:
+    stored(database, a_deployment())
+    ask_card(database)
+    with database.begin() as tx:
+        tx.outbox.chart(ID, "step-2", "Step 2 of 3.")
+        tx.outbox.chart(ID, "step-2", "Step 2 of 3, once more.")
+    (card,) = claim(deliveries)
+    deliveries.delivered(card, "C1", "1.1")
+    (words,) = claim(deliveries)
+    assert (words.key, words.text, words.lacks_chart) == ("chart:step-2", "Step 2 of 3.", False)
+    deliveries.delivered(words.words, "C1", "1.2")
+    ask_thread(database, "later")
+    later, chart = claim(deliveries)
+    assert (later.key, chart.key) == ("thread:later", "chart:step-2")
+    assert (chart.lacks_chart, chart.ts, chart.attempts) == (True, "1.2", 0)
+    deliveries.delivered(later, "C1", "1.3")
+    deliveries.postpone(chart, NOON + SECOND, "not yet", untried=True)
+    (again,) = claim(deliveries, after=2 * SECOND)
+    assert again.attempts == 1
+    deliveries.delivered(again, "C1", "1.2")
+    assert claim(deliveries, after=timedelta(hours=1)) == []
+    with database.read() as tx:
+        assert tx.outbox.owed() == 0
+        assert tx.outbox.said(ID) == ["Step 2 of 3.", "hello"]
+
+
+def test_a_chart_stays_with_its_words_when_the_card_is_moved(
+    database: Database, deliveries: Deliveries
+) -> None:
+    stored(database, a_deployment(channel="C1"))
+    ask_card(database)
+    with database.begin() as tx:
+        tx.outbox.chart(ID, "end", "It went well.")
+    (card,) = claim(deliveries)
+    deliveries.delivered(card, "C1", "1.1")
+    (words,) = claim(deliveries)
+    deliveries.delivered(words.words, "C1", "1.2")
+    ask_card(database)
+    (card,) = (each for each in claim(deliveries) if each.key == "card")
+    deliveries.move(card, "C2")
+    (card,) = (each for each in claim(deliveries, after=40 * SECOND) if each.key == "card")
+    deliveries.delivered(card, "C2", "2.1")
+    (chart,) = claim(deliveries, after=80 * SECOND)
+    assert (chart.channel, chart.ts, chart.thread_ts) == ("C1", "1.2", "2.1")

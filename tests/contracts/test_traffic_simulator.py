@@ -326,3 +326,85 @@ def test_a_load_balancer_with_several_rules_must_be_told_apart(shop: Shop) -> No
     with pytest.raises(ValueError, match="has 2 rules"):
         world.traffic.set(shop.front.load_balancer, per_second=1)
     world.traffic.set(shop.front.rule, per_second=1)
+
+
+class Wall:
+    """A clock on the wall that a test sets."""
+
+    def __init__(self) -> None:
+        self.shows = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.shows
+
+
+def test_visitors_by_the_wall_come_while_tasks_are_in_fast_motion() -> None:
+    wall = Wall()
+    world = World(visitors_by_wall=True, wall=wall)
+    world.push("web", "latest")
+    front = world.balancers.create_service("prod", "web", per_second=RATE, history=2)
+    series = world.traffic.flow.minutes[front.load_balancer, front.stable]
+    wall.shows += 60
+    world.advance(7200)  # of the tasks' time
+    assert world.moment() == wall.shows
+    now = int(wall.shows) // 60
+    assert sorted(series) == [now - 3, now - 2, now - 1]
+    assert series[now - 1].requests == pytest.approx(60 * RATE, rel=0.1)
+
+
+def test_a_wall_that_is_set_back_takes_no_visit_back() -> None:
+    wall = Wall()
+    world = World(visitors_by_wall=True, wall=wall)
+    world.push("web", "latest")
+    front = world.balancers.create_service("prod", "web", per_second=RATE, history=0)
+    wall.shows += 10
+    before = sum(each.requests for each in world.traffic.recent(front.stable))
+    wall.shows -= 3600
+    assert sum(each.requests for each in world.traffic.recent(front.stable)) == before
+    assert world.moment() == wall.shows + 3600
+
+
+def test_a_task_is_as_old_to_visitors_as_it_has_run_by_their_clock() -> None:
+    wall = Wall()
+    world = World(speed=20.0, visitors_by_wall=True, wall=wall)
+    digest = world.push("web", "v1")
+    front = world.balancers.create_service(
+        "prod", "web", image="v1", per_second=RATE, history=0, settled=False, desired=1
+    )
+    world.traffic.version(digest).cold_latency = 10.0
+    world.traffic.version(digest).cold_seconds = 600.0
+    world.advance(20 * 300)  # five minutes of the visitors, in which it goes only half way
+    wall.shows += 5
+    moment = world.traffic.recent(front.stable)[-1]
+    assert moment.p50 / 0.04 == pytest.approx(1 + 9 * math.exp(-0.5), rel=0.1)
+
+
+def test_moments_tell_the_share_that_the_rule_gave(shop: Shop) -> None:
+    shop.shift(90, 10)
+    shop.world.advance(10)
+    shares = [
+        shop.world.traffic.recent(group)[-1].share
+        for group in (shop.front.stable, shop.front.canary)
+    ]
+    assert shares == [0.9, 0.1]
+
+
+def test_moments_of_the_past_come_first() -> None:
+    world = virtual_world()
+    world.push("web", "latest")
+    front = world.balancers.create_service("prod", "web", per_second=RATE, history=3)
+    world.advance(20)
+    moments = world.traffic.recent(front.stable, 3600)
+    assert [each.at for each in moments] == sorted(each.at for each in moments)
+    assert [each.seconds for each in moments[:3]] == [60, 60, 60]
+
+
+def test_an_incident_can_be_ended() -> None:
+    shop = Shop(virtual_world())
+    shop.world.traffic.incident(errors=1.0, seconds=3600)
+    shop.world.advance(10)
+    shop.world.traffic.calm()
+    shop.world.advance(10)
+    errors = [each.errors for each in shop.world.traffic.recent(shop.front.stable)]
+    assert errors[0] > 0
+    assert errors[-1] < errors[0] / 10

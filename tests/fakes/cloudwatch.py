@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 #: Metric, load balancer, target group.
 Name = tuple[str, str, str]
+_DIMENSIONS = ("LoadBalancer", "TargetGroup")
 
 
 @dataclass
@@ -92,7 +93,7 @@ def _name(query: Mapping[str, Any]) -> Name:
     metric = query["MetricStat"]["Metric"]
     assert metric["Namespace"] == "AWS/ApplicationELB"
     dimensions = {each["Name"]: each["Value"] for each in metric["Dimensions"]}
-    return metric["MetricName"], dimensions["LoadBalancer"], dimensions.get("TargetGroup", "")
+    return metric["MetricName"], *(dimensions.get(each, "") for each in _DIMENSIONS)
 
 
 @dataclass

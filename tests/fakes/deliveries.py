@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from bot.model.ports import Delivery
+from bot.model.ports import CHART, Delivery
 
 
 @dataclass
@@ -23,6 +23,7 @@ class FakeDeliveries:
     def owe(
         self, deployment_id: str, key: str = "card", channel: str = "C1", text: str = ""
     ) -> int:
+        """As the outbox' ``card``, ``thread`` and ``chart`` do, by the key."""
         for delivery in self.rows.values():
             if (delivery.deployment_id, delivery.key) == (deployment_id, key):
                 self.rows[delivery.id] = replace(delivery, wanted=delivery.wanted + 1)
@@ -37,7 +38,7 @@ class FakeDeliveries:
             channel=channel,
             text=text,
             broadcast=False,
-            wanted=1,
+            wanted=2 if key.startswith(CHART) else 1,
             ts=None,
             thread_ts=None,
             attempted_at=None,
@@ -50,7 +51,7 @@ class FakeDeliveries:
         if self.fault is not None:
             raise self.fault
         due = [one for one in self.rows.values() if self._due(one, now)]
-        due.sort(key=lambda one: (one.deployment_id not in self.settled, one.id))
+        due.sort(key=lambda one: (one.lacks_chart, one.deployment_id not in self.settled, one.id))
         return [self._in_thread(one) for one in due[:limit]]
 
     def attempting(self, delivery: Delivery, now: datetime) -> None:
@@ -59,13 +60,15 @@ class FakeDeliveries:
 
     def delivered(self, delivery: Delivery, channel: str, ts: str) -> None:
         row = self.rows[delivery.id]
-        self.rows[delivery.id] = replace(row, channel=channel, ts=ts, attempted_at=None)
+        self.rows[delivery.id] = replace(row, channel=channel, ts=ts, attempted_at=None, attempts=0)
         self.shown[delivery.id] = delivery.wanted
         self.due_at.pop(delivery.id, None)
 
     def postpone(self, delivery: Delivery, until: datetime, why: str, *, untried: bool) -> None:
-        if untried:
-            self.rows[delivery.id] = replace(self.rows[delivery.id], attempted_at=None)
+        tried = None if untried else self.rows[delivery.id].attempted_at
+        self.rows[delivery.id] = replace(
+            self.rows[delivery.id], attempted_at=tried, attempts=delivery.attempts + 1
+        )
         if self.rows[delivery.id].wanted == delivery.wanted:
             self.due_at[delivery.id] = until
         self.why[delivery.id] = why
@@ -79,6 +82,8 @@ class FakeDeliveries:
         """A message in a thread goes where the card is."""
         if one.key == "card":
             return one
+        if one.ts is not None:
+            return replace(one, thread_ts=self._card_ts(one))
         return replace(one, thread_ts=self._card_ts(one), channel=self._card(one).channel)
 
     def _due(self, one: Delivery, now: datetime) -> bool:

@@ -23,7 +23,7 @@ from bot.playground.slack.delivery import Posting, Request, headers
 from bot.playground.slack.forms import action, control
 from bot.playground.slack.person import Did
 from bot.playground.slack.records import Message, View
-from tests.fakes.harbour import CHANNEL, Deck, Outside, outside, told
+from tests.fakes.harbour import CHANNEL, PATIENCE, Deck, Outside, outside, told
 from tests.fakes.shore import CLUSTER, ShoreMaker, ecs_shore
 
 T = TypeVar("T")
@@ -32,6 +32,9 @@ T = TypeVar("T")
 SERVICES = 24
 ENVIRONMENTS = ("staging", "production", "vault")
 WAITING = "Still working"
+#: Slack gives up after three seconds, which a machine that is out of breath can take to wake a
+#: process. That the bot keeps them is S8's to show; nothing else is asserted about speed.
+UNHURRIED = Posting(patience=PATIENCE)
 
 POLICIES = """\
 environments:
@@ -127,17 +130,23 @@ class Fleet(Deck):
     def asks(self, name: str, text: str, slash: str = "/deploy") -> str:
         """Type a slash command; the answer, however late."""
         person = self.person(name)
-        return self.privately(name, lambda: person.command(slash, text, channel=CHANNEL))
+        return self.privately(
+            name, lambda: person.command(slash, text, channel=CHANNEL, posting=UNHURRIED)
+        )
 
     def mentions(self, name: str, text: str, thread_ts: str | None = None) -> str:
         """Write ``@quarterdeck text``; the answer."""
         person = self.person(name)
-        return self.privately(name, lambda: person.mention(CHANNEL, text, thread_ts))
+        return self.privately(
+            name, lambda: person.mention(CHANNEL, text, thread_ts, posting=UNHURRIED)
+        )
 
     def clicks(self, name: str, source: Message, button: str, *, as_seen: bool = False) -> str:
         """Press a button of a message; the answer."""
         person = self.person(name)
-        return self.privately(name, lambda: person.click(source, button, as_seen=as_seen))
+        return self.privately(
+            name, lambda: person.click(source, button, as_seen=as_seen, posting=UNHURRIED)
+        )
 
     def modal(self, name: str, field: str = "") -> View:
         """The topmost modal that person sees, once it has that input."""

@@ -127,9 +127,14 @@ class Outside:
 
 @contextmanager
 def outside(
-    folder: Path, database_url: str, *, speed: float = 40.0, shore: ShoreMaker = ecs_shore
+    folder: Path,
+    database_url: str,
+    *,
+    speed: float = 40.0,
+    shore: ShoreMaker = ecs_shore,
+    wall: Callable[[], float] = time.time,
 ) -> Iterator[Outside]:
-    world, workspace = World(seed=7, speed=speed), Workspace()
+    world, workspace = World(seed=7, speed=speed, wall=wall), Workspace()
     muster(workspace)
     with world, workspace, shore(world, folder) as theirs:
         place = Outside(world, workspace, folder, database_url, theirs)
@@ -259,10 +264,16 @@ class Ship:
     """The bot as a process: ``quarterdeck run``, or a ``worker`` beside it."""
 
     def __init__(
-        self, place: Outside, name: str = "bot", *, command: str = "run", home: Path = HOME
+        self,
+        place: Outside,
+        name: str = "bot",
+        *,
+        command: str = "run",
+        home: Path = HOME,
+        module: str = "bot",
     ) -> None:
         self._place = place
-        self._command = command
+        self._command, self._module = command, module
         self._home = home
         self._log = place.folder / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -282,7 +293,7 @@ class Ship:
         stream: IO[bytes] = self._log.open("ab")
         with stream:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "bot", self._command],
+                [sys.executable, "-m", self._module, self._command],
                 cwd=self._home,
                 env=variables,
                 stdout=stream,

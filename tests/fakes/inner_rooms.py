@@ -270,6 +270,12 @@ class Rooms:
         with self.database.read() as tx:
             return list(tx.outbox.said(deployment_id))
 
+    def keys_of(self, deployment_id: str) -> list[str]:
+        """What is owed, or was shown, of a deployment, oldest first."""
+        query = sa.select(outbox.c.key).where(outbox.c.deployment_id == deployment_id)
+        with self.engine.connect() as connection:
+            return list(connection.execute(query.order_by(outbox.c.id)).scalars())
+
     def cards_asked(self, deployment_id: str) -> int:
         """How often its card was asked for."""
         query = sa.select(outbox.c.wanted).where(

@@ -9,7 +9,7 @@ from threading import Condition
 from slack_sdk.models.views import View
 
 from bot.model.deployment import Person, Requester
-from bot.slack.messenger import ChannelGone, Letter, MessageGone, Place, Posted
+from bot.slack.messenger import ChannelGone, Letter, MessageGone, Picture, Place, Posted
 from bot.slack.views.message import Message
 
 
@@ -42,6 +42,9 @@ class FakeMessenger:
     calls: list[str] = field(default_factory=list)
     faults: list[Exception] = field(default_factory=list)
     lost: list[Exception] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    upload_faults: list[Exception] = field(default_factory=list)
+    update_faults: list[Exception] = field(default_factory=list)
 
     def post(self, letter: Letter) -> Posted:
         self._begin("post", letter.channel)
@@ -57,6 +60,8 @@ class FakeMessenger:
 
     def update(self, at: Posted, message: Message) -> None:
         self._begin("update", at.channel)
+        if self.update_faults:
+            raise self.update_faults.pop(0)
         if (at.channel, at.ts) not in self.messages:
             raise MessageGone("Slack refused chat.update: message_not_found.")
         stored = self.messages[at.channel, at.ts]
@@ -73,6 +78,13 @@ class FakeMessenger:
             ),
             None,
         )
+
+    def upload(self, picture: Picture) -> str:
+        self._begin("upload", "")
+        if self.upload_faults:
+            raise self.upload_faults.pop(0)
+        self.pictures.append(picture)
+        return f"F{len(self.pictures)}"
 
     def in_channel(self, channel: str) -> list[Message]:
         return [stored.message for (at, _), stored in self.messages.items() if at == channel]

@@ -72,15 +72,22 @@ def test_a_taken_port_is_said_and_nothing_is_left(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
-    ("options", "first"),
-    [(("--terminal",), "listens on"), (("--port", "0", "--no-open"), "playground: http://")],
+    ("options", "lines"),
+    [
+        (("--terminal",), ("listens on",)),
+        (
+            ("--port", "0", "--no-open"),
+            ("playground: http://", "Ready after", "bot.log", "git clone http://guest:"),
+        ),
+    ],
 )
 def test_interrupted_it_leaves_nothing(
-    tmp_path: Path, how: signal.Signals, options: tuple[str, ...], first: str
+    tmp_path: Path, how: signal.Signals, options: tuple[str, ...], lines: tuple[str, ...]
 ) -> None:
     process = start(tmp_path, *options)
     assert process.stdout is not None
-    assert first in process.stdout.readline()
+    for said in lines:
+        assert said in process.stdout.readline()
     assert len(bots_in(tmp_path)) == 1
 
     process.send_signal(how)

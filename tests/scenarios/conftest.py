@@ -1,7 +1,7 @@
 """One running bot for each module of scenarios that asks for a ``deck``, and for each provider.
 
 What Slack, approvals, locks and queues must survive (S, A, L) does not depend on who rolls a
-service: those modules run once on each shore. The others say themselves where they play.
+service: those modules run once on each shore. The others play on ECS's, or on their own ``SHORE``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ON_EVERY_SHORE = re.compile(r"test_[sal]\d\d_")
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "shore" in metafunc.fixturenames:
         everywhere = ON_EVERY_SHORE.match(metafunc.module.__name__.rpartition(".")[2])
-        names = list(SHORES) if everywhere else ["ecs"]
+        names = list(SHORES) if everywhere else [getattr(metafunc.module, "SHORE", "ecs")]
         metafunc.parametrize("shore", names, indirect=True, scope="module")
 
 

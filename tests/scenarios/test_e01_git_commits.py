@@ -7,7 +7,6 @@ the commit's trailer; a lost race is fetched and applied anew; nothing is ever f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
@@ -15,7 +14,7 @@ import pytest
 
 from bot.model.deployment import Status
 from bot.playground.git import Entry
-from bot.playground.git.program import GitError
+from bot.playground.git.faults import Service
 from tests.fakes.argo_shore import REPOSITORY, ArgoShore, argo_shore
 from tests.fakes.fleet import Fleet, fleet
 from tests.fakes.squadron import WHOLE, squadron, true_end, whole
@@ -50,8 +49,8 @@ def begun(deck: Fleet) -> str:
 
 
 def test_e1_killed_between_the_commit_and_the_push(deck: Fleet) -> None:
-    """The push is on its way and has not been taken: the git that was left behind pushes it while
-    the bot is down, or never does. Either way there is one commit."""
+    """The push is on its way and has not been taken: the git that was left behind lands it while
+    the bot is down."""
     held, there = Event(), Event()
 
     def hold() -> None:
@@ -70,6 +69,33 @@ def test_e1_killed_between_the_commit_and_the_push(deck: Fleet) -> None:
     ended = true_end(deck, deployment)
     assert len(ours(deck, deployment)) == 1
     assert ended.handle == ours(deck, deployment)[0].hash
+
+
+def test_e1_the_git_that_was_left_behind_pushes_after_the_next_start_has_looked(
+    deck: Fleet,
+) -> None:
+    """What is read back is true of one moment: the push itself shows that it is no more."""
+    held, there = Event(), Event()
+
+    def hold() -> None:
+        there.set()
+        held.wait(60)
+
+    def overtake() -> None:
+        held.set()
+        deck.until(lambda: ours(deck, deployment), "the push that was left behind")
+
+    shore(deck).git.faults.race(hold)
+    deployment = begun(deck)
+    assert there.wait(60)
+
+    deck.ship.kill()
+    shore(deck).git.faults.race(overtake)
+    deck.ship.start()
+
+    ended = true_end(deck, deployment)
+    assert ended.attempts == 2  # it was read back, and told again
+    assert [each.hash for each in ours(deck, deployment)] == [ended.handle]
 
 
 def test_e1_killed_between_the_push_and_the_saved_answer(deck: Fleet) -> None:
@@ -117,9 +143,32 @@ def test_e2_the_next_start_goes_on_with_what_was_under_way(deck: Fleet) -> None:
     assert deck.actions(ended.id) == WHOLE
     assert deck.card(deployment).ts == card.ts
     assert len(ours(deck, deployment)) == 1
+    # Its turn is over too.
+    deck.place.push(ended.target.service, "v3")
+    deck.asks("alice", f"{ended.target.service} staging v3")
+    deck.finish(f"{ended.target.service}-staging-2")
 
 
-def test_e9_a_race_with_somebody_who_changes_the_same_file(deck: Fleet) -> None:
+def test_e2_a_push_that_is_under_way_is_not_left_behind(deck: Fleet) -> None:
+    """A planned stop waits for git's answer: nobody has to guess what became of the push."""
+    deck.shore.delay_start(2)
+    deployment = begun(deck)
+    assert deck.shore.delaying(30)
+
+    assert deck.ship.terminate() == 0
+    assert deck.get(deployment).handle
+    deck.ship.start()
+
+    ended = true_end(deck, deployment)
+    assert ended.attempts == 1
+    assert deck.actions(ended.id) == WHOLE
+    assert len(ours(deck, deployment)) == 1
+
+
+@pytest.mark.parametrize("moment", ["list_push", "push"])
+def test_e9_a_race_with_somebody_who_changes_the_same_file(deck: Fleet, moment: Service) -> None:
+    """Before our git is shown where the branch is, when only not to force keeps theirs; or after,
+    when the server sees that the branch has moved."""
     service = deck.service()
     path = f"{service}/staging/kustomization.yaml"
     git = shore(deck).git
@@ -128,11 +177,12 @@ def test_e9_a_race_with_somebody_who_changes_the_same_file(deck: Fleet) -> None:
         text = git.read(REPOSITORY, path)
         git.commit(REPOSITORY, HUMAN, {path: f"{text}# reviewed by Olga\n"}, "Review")
 
-    git.faults.race(human)
+    git.faults.when(moment, human)
     deck.asks("alice", f"{service} staging v2")
 
-    true_end(deck, f"{service}-staging-1")
-    assert len(ours(deck, f"{service}-staging-1")) == 1
+    ended = true_end(deck, f"{service}-staging-1")
+    assert len(ours(deck, ended.id)) == 1
+    assert deck.actions(ended.id) == WHOLE  # told once: the race was run again at once
     assert "# reviewed by Olga" in git.read(REPOSITORY, path)
     assert "# changed by whoever deploys" in git.read(REPOSITORY, path)
     assert [each.subject for each in git.log(REPOSITORY)][1] == "Review"
@@ -179,14 +229,11 @@ def test_e9_two_bots_and_a_human_push_to_one_repository(tmp_path: Path, postgres
         services = [deck.service() for _ in range(4)]
 
         def human() -> None:
-            for _ in range(20):  # the other bot may push in this very moment: so she tries again
-                said = len(git.log(REPOSITORY))
-                with suppress(GitError):
-                    git.commit(REPOSITORY, HUMAN, {"notes.md": f"{said}\n"}, f"Note {said}")
-                    return
+            said = len(git.log(REPOSITORY))
+            git.commit(REPOSITORY, HUMAN, {"notes.md": f"{said}\n"}, f"Note {said}")
 
         before = git.head(REPOSITORY)
-        git.faults.race(human, 4)
+        git.faults.when("list_push", human, 4)
         for number, service in enumerate(services):
             squad.face(list(squad.ships.values())[number % 2])
             deck.asks("alice", f"{service} staging v2")

@@ -6,18 +6,12 @@ import pytest
 
 from bot.model.deployment import Status
 from bot.slack.views.ids import Action
-from tests.fakes.argo_shore import ArgoShore, argo_shore
+from tests.fakes.argo_shore import ArgoShore
 from tests.fakes.fleet import CHANNEL, Fleet
-from tests.fakes.shore import ShoreMaker
 from tests.fakes.squadron import true_end
 
 pytestmark = pytest.mark.xdist_group("e3-argocd")
-
-
-@pytest.fixture(scope="module")
-def shore() -> ShoreMaker:
-    """Where this happens."""
-    return argo_shore
+SHORE = "argocd"
 
 
 def offers_way_back(deck: Fleet, deployment_id: str) -> bool:
@@ -49,7 +43,7 @@ def test_e3_what_is_degraded_stays_until_somebody_goes_back(deck: Fleet) -> None
     (done,) = [row for row in deck.rows(deployment_id=ended.id) if row.entry.detail.get("handle")]
     assert done.entry.detail["handle"] == ended.handle
     status = deck.asks("bob", f"status {service} staging")
-    assert f"which {ended.id} left there: it is failed" in status
+    assert f"which {ended.id} left there: it failed" in status
 
     deck.asks("iris", f"{service} staging", slash="/rollback")
 

@@ -43,11 +43,12 @@ def waits_for(deck: Fleet, deployment: str, words: str) -> None:
 
     def said() -> bool:
         shore(deck).kube.advance(0.5)
-        return words in deck.get(deployment).explanation
+        found = deck.get(deployment)
+        return found.settled or words in found.explanation
 
     deck.until(said, f"{words!r}")
+    assert deck.get(deployment).status is Status.RUNNING, deck.get(deployment)
     deck.until_card(deployment, words)
-    assert deck.get(deployment).status is Status.RUNNING
 
 
 def test_e5_a_release_whose_image_is_gone_is_not_gone_back_to(deck: Fleet) -> None:
@@ -79,7 +80,8 @@ def test_e6_the_drift_of_git_and_of_the_cluster_is_shown(deck: Fleet) -> None:
     assert "drift" not in deck.asks("alice", f"status {service} staging")
     image = f"example.com/{service}:hand@sha256:{'ab' * 32}"
     shore(deck).kube.set_image("staging", service, image)
-    assert "drift" in deck.asks("alice", f"status {service} staging")
+    shown = deck.asks("alice", f"status {service} staging")
+    assert f"drift: Deployment {service} runs {service}:hand@sha256:abababababab, and git" in shown
     deck.shore.deploy_aside(f"{service}-staging", deck.place.push(service, "hand"))
     assert deck.shore.settle(f"{service}-staging")
     shown = deck.asks("alice", f"status {service} staging")
@@ -106,8 +108,12 @@ def test_e7_synced_and_healthy_for_the_old_revision_is_no_success(deck: Fleet) -
     deployment = told(deck, service)
     app = kube.argocd.application(f"{service}-staging")["status"]
     assert (app["sync"]["status"], app["health"]["status"]) == ("Synced", "Healthy")
-    deck.until(lambda: "has not seen commit" in deck.get(deployment).explanation, "the text")
-    assert deck.get(deployment).status is Status.RUNNING
+    deck.until(
+        lambda: deck.get(deployment).settled or deck.get(deployment).explanation,
+        "what it waits for",
+    )
+    seen = deck.get(deployment)
+    assert (seen.status, "has not seen commit" in seen.explanation) == (Status.RUNNING, True), seen
     kube.faults.clear()
 
     deck.finish(deployment)

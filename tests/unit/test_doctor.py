@@ -131,6 +131,14 @@ def test_scopes_that_are_missing_are_named_with_what_they_are_for(place: Outside
     assert "2 errors" in told
 
 
+def test_a_scope_that_the_bot_can_do_without_is_a_warning(place: Outside) -> None:
+    place.workspace.scopes -= {"files:write"}
+    code, told = doctor()
+    assert code == 0
+    assert "missing files:write: charts of canaries" in told
+    assert "0 errors" in told
+
+
 def test_a_slack_that_cannot_be_reached_hides_nothing_else(
     place: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,3 +182,52 @@ def test_a_database_that_cannot_be_reached_is_an_error(
     assert f"database │ error │ {said} │ Check that the server runs" in told
     assert "hunter2" not in told
     assert place.world.calls()
+
+
+def judged(place: Outside, canary: str) -> None:
+    """Give one of the targets canaries."""
+    target = f"container: backend}}, canary: {canary}}}"
+    text = catalog_text()
+    at = text.index("container: backend}}")
+    place.write_catalog(text[:at] + target + text[at + len("container: backend}}") :])
+
+
+def weighted(place: Outside, per_second: float) -> str:
+    front = place.world.balancers.create_service(
+        CLUSTER,
+        "shop",
+        container="backend",
+        repository="backend",
+        image="v1",
+        per_second=per_second,
+        history=60,
+    )
+    groups = f"stable: '{front.stable}', canary: '{front.canary}'"
+    return f"{{weighted: {{rule: '{front.rule}', {groups}}}}}"
+
+
+def test_what_canaries_are_judged_by_is_looked_at(place: Outside) -> None:
+    judged(place, weighted(place, per_second=20))
+    code, told = doctor()
+    assert code == 0
+    said = r"backend/staging │ ok │ canaries are judged by CloudWatch: [\d,]+ requests in the last"
+    assert re.search(said, told)
+    assert place.world.count("GetMetricData") == 1
+
+
+def test_metrics_that_may_not_be_read_are_an_error(place: Outside) -> None:
+    judged(place, weighted(place, per_second=20))
+    place.world.faults.deny("GetMetricData")
+    code, told = doctor()
+    assert code == 1
+    (row,) = [line for line in told.splitlines() if "cloudwatch:GetMetricData" in line]
+    assert "backend/staging │ error │" in row
+
+
+def test_a_prometheus_that_is_not_there_is_an_error(place: Outside) -> None:
+    source = "{url: 'http://127.0.0.1:1', labels: 'app=\"{{version}}\"'}"
+    judged(place, f"{{native: {{}}, prometheus: {source}}}")
+    code, told = doctor()
+    assert code == 1
+    (row,) = [line for line in told.splitlines() if "Prometheus at http://127.0.0.1:1" in line]
+    assert "backend/staging │ error │" in row

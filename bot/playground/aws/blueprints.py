@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
 
 from bot.playground.aws.records import Json
+from bot.playground.aws.shifting_blueprints import (
+    ShiftingOptions,
+    shifting_configuration,
+)
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
@@ -13,7 +16,7 @@ PORT = 8080
 ADDED_BY_ECS = {"compatibilities", "requiresAttributes", "registeredBy"}
 
 
-class ServiceOptions(TypedDict, total=False):
+class ServiceOptions(ShiftingOptions, total=False):
     """How ``World.create_service`` makes a service; each has the default named here.
 
     ``family`` (the service's name), ``container`` (the service's name), ``image`` (a tag, a digest
@@ -23,7 +26,8 @@ class ServiceOptions(TypedDict, total=False):
     ``rollback`` (True: the breaker rolls back), ``minimum_healthy`` (100), ``maximum`` (200),
     ``alarms`` (names that roll back), ``bake_minutes`` (0), ``load_balanced`` (False: whether it
     gets a target group behind a load balancer of its own), ``target_group`` (ARN of one that is
-    there), ``extra`` (fields added to the task definition), ``tags``.
+    there), ``extra`` (fields added to the task definition), ``tags``; and those of
+    ``ShiftingOptions``.
     """
 
     family: str
@@ -92,6 +96,7 @@ def service_request(cluster: str, name: str, definition: str, options: ServiceOp
         "minimumHealthyPercent": options.get("minimum_healthy", 100),
         "maximumPercent": options.get("maximum", 200),
         "bakeTimeInMinutes": options.get("bake_minutes", 0),
+        **shifting_configuration(options),
     }
     if options.get("alarms"):
         names = list(options["alarms"])
@@ -100,6 +105,8 @@ def service_request(cluster: str, name: str, definition: str, options: ServiceOp
     if "target_group" in options:
         group, container = options["target_group"], options.get("container", name)
         balancers = [{"targetGroupArn": group, "containerName": container, "containerPort": PORT}]
+    if "advanced" in options and balancers:
+        balancers[0]["advancedConfiguration"] = options["advanced"]
     return {
         "cluster": cluster,
         "serviceName": name,

@@ -6,8 +6,10 @@ import functools
 import math
 from collections.abc import Callable
 
+from bot.playground.aws import stages, target_groups
 from bot.playground.aws.events import Journal
 from bot.playground.aws.records import (
+    BASE62,
     Deployment,
     Json,
     Minter,
@@ -16,9 +18,12 @@ from bot.playground.aws.records import (
     ServiceDeployment,
     TaskDefinition,
 )
+from bot.playground.aws.strategies import SHIFTING
 from bot.playground.aws.tasks import TaskLife
 from bot.playground.timeline import Timeline
 
+BASE64URL = f"{BASE62}-_"
+HOOK_ID_LENGTH = 43
 BREAKER_LEAST, BREAKER_MOST = 3, 200  # bounds of the default threshold type, BOUNDED_PERCENT
 BREAKER_SHARE = 50  # percent of the desired count
 REVISION_SETTINGS = (
@@ -62,6 +67,8 @@ class Deployments:
             configuration=service.configuration,
             threshold=threshold(service.configuration, service.desired),
         )
+        if service.configuration["strategy"] in SHIFTING:
+            record.passage = self._passage(service, revision)
         service.history.append(record)
         deployment = self._enter(service, revision, record)
         deployment.reason = f"ECS deployment {deployment.id} in progress."
@@ -75,6 +82,8 @@ class Deployments:
         service.primary.record.started_at = self._timeline.stamp()
         for _ in range(service.desired):
             self._tasks.settle(service, service.primary)
+        if service.primary.record.passage is not None:
+            service.primary.record.passage.arrive()
         self.complete(service)
         service.steady, service.steady_since = True, self._timeline.now
         self._journal.steady(service)
@@ -134,8 +143,8 @@ class Deployments:
         record.updated_at = self._timeline.stamp()
 
         def act() -> None:
-            if record is not service.primary.record:
-                return  # superseded meanwhile
+            if record is not service.primary.record or not record.open:
+                return  # superseded or ended meanwhile
             self._fail(service, "ECS deployment stopped by a user.", "stopped by a user.")
             service.primary.accepted = True
             if stop_type == "ROLLBACK":
@@ -147,6 +156,17 @@ class Deployments:
             self.changed(service)
 
         self._timeline.after(self._tasks.timings.accept, act)
+
+    def hook_id(self, service: Service) -> str:
+        """The id of the next time that a PAUSE hook of the service is reached."""
+        source = self._minter.source(f"hook/{service.arn}")
+        return "ecs-pause-" + "".join(source.choice(BASE64URL) for _ in range(HOOK_ID_LENGTH))
+
+    def fail_by_stage(self, service: Service, reason: str) -> None:
+        """A stage of a deployment that shifts traffic went wrong: it is rolled back."""
+        self._fail(service, reason, reason)
+        self._roll_back(service, reason, "lifecycle stage")
+        self.changed(service)
 
     def _fail_by_breaker(self, service: Service, *, rollback: bool) -> None:
         why = "ECS deployment circuit breaker: tasks failed to start."
@@ -165,6 +185,8 @@ class Deployments:
         deployment.rollout_state = "FAILED"
         deployment.reason = state_reason
         deployment.updated_at = self._timeline.stamp()
+        if deployment.record.passage is not None:
+            deployment.record.passage.abandon()
         self._journal.failed(service, deployment, event)
 
     def _stop(self, service: Service, reason: str) -> None:
@@ -225,6 +247,8 @@ class Deployments:
             if record.open:
                 record.status = "STOP_REQUESTED"
                 record.reason = "Service deployment stopped because a newer one was started."
+                if record.passage is not None:
+                    record.passage.abandon()
                 record.updated_at = self._timeline.stamp()
                 bow_out = functools.partial(self._bow_out, service, record)
                 self._timeline.after(self._tasks.timings.accept, bow_out)
@@ -256,9 +280,26 @@ class Deployments:
             created_at=self._timeline.stamp(),
             images=images,
             settings={k: service.settings[k] for k in REVISION_SETTINGS if k in service.settings},
+            resolved=target_groups.resolve(
+                service, shifting=service.configuration["strategy"] in SHIFTING
+            ),
         )
         service.revisions.append(revision)
         return revision
+
+    def _passage(self, service: Service, green: Revision) -> stages.Passage:
+        # What serves now is the last that completed: all others only got as far as they did.
+        blue = service.completed.revision if service.completed else None
+        sources = [each.revision.arn for each in service.deployments]
+        last = service.history[-1].passage if service.history else None
+        before = last.production if last else {blue.arn: stages.WHOLE} if blue else {}
+        return stages.Passage(
+            blue=blue.arn if blue else None,
+            green=green.arn,
+            steps=stages.shares(service.configuration, first=blue is None),
+            production={arn: before.get(arn, 0.0) for arn in (*sources, green.arn)},
+            test=dict.fromkeys((*sources, green.arn), 0.0),
+        )
 
     def _child(self, service: Service, kind: str, name: str) -> str:
         return service.arn.replace(":service/", f":{kind}/") + f"/{name}"

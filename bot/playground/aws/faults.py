@@ -18,6 +18,7 @@ SERVICE_DEPLOYMENTS = (
     "DescribeServiceDeployments",
     "DescribeServiceRevisions",
     "StopServiceDeployment",
+    "ContinueServiceDeployment",
 )
 Kind = Literal["error", "deny", "drop_before", "drop_after", "delay", "delay_answer"]
 #: These slow a call down, and other faults still hit it.

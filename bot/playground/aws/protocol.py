@@ -45,6 +45,8 @@ QUERY_ERRORS = {
 }
 FAULT = 500  # from this HTTP status on it is the service's fault, not the sender's
 UNKNOWN = "Unknown parameter in "  # how ParamValidator begins such a complaint
+# Values that a model's own text names and the enum beside it lacks, by the enum's name.
+DOCUMENTED = {"ServiceDeploymentLifecycleStage": {"PRE_PRODUCTION_TRAFFIC_SHIFT"}}
 CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d{8}/([a-z0-9-]+)/([a-z-]+)/aws4_request")
 
 
@@ -215,7 +217,8 @@ def _dated(shape: Shape | None, value: Any) -> Any:
 
 def _bad_enums(shape: Shape, value: Any, path: str) -> Iterable[tuple[str, str, list[str]]]:
     if isinstance(shape, StringShape):
-        if shape.enum and value not in shape.enum:
+        known = {*shape.enum, *DOCUMENTED.get(shape.name, ())}
+        if shape.enum and value not in known:
             yield path, str(value), list(shape.enum)
     else:
         for inner, each, where in _inside(shape, value, path):

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot.playground.aws.balancing import Balancing
+from bot.playground.aws.stages import Passage
 
 # A document as it goes over the wire.
 Json = dict[str, Any]
@@ -103,18 +104,41 @@ class TaskDefinition:
 
 @dataclass(eq=False)
 class Revision:
-    """A service revision: the configuration that one service deployment brought."""
+    """A service revision: the configuration that one service deployment brought.
+
+    ``resolved`` names the target groups that ECS chose, where it has two to choose from.
+    """
 
     arn: str
     task_definition: TaskDefinition
     created_at: float
     images: list[Json]
     settings: Json
+    resolved: list[Json] = field(default_factory=list)
+
+    @property
+    def balancers(self) -> list[Json]:
+        """Its ``loadBalancers``, each with the target group that its tasks are registered in."""
+        given: list[Json] = self.settings.get("loadBalancers", [])
+        if not self.resolved:
+            return given
+        return [
+            {**each, "targetGroupArn": chosen["targetGroupArn"]}
+            for each, chosen in zip(given, self.resolved, strict=True)
+        ]
+
+    @property
+    def target_groups(self) -> list[str]:
+        """The ARNs of the target groups that its tasks are registered in."""
+        return [each.get("targetGroupArn", "-") for each in self.balancers]
 
 
 @dataclass(eq=False)
 class ServiceDeployment:
-    """One row of the service's deployment history, as DescribeServiceDeployments tells it."""
+    """One row of the service's deployment history, as DescribeServiceDeployments tells it.
+
+    ``passage`` is how far it has come, where its strategy shifts traffic.
+    """
 
     arn: str
     created_at: float
@@ -133,6 +157,7 @@ class ServiceDeployment:
     tripped: bool = False
     triggered_alarms: list[str] = field(default_factory=list)
     counts: dict[str, tuple[int, int, int]] | None = None
+    passage: Passage | None = None
 
     @property
     def open(self) -> bool:

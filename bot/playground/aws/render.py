@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.playground.aws import stages
 from bot.playground.aws.deployments import counts
 from bot.playground.aws.records import (
     Cluster,
@@ -105,12 +106,14 @@ def service_deployment(it: Service, record: ServiceDeployment) -> Json:
         "stoppedAt": record.stopped_at,
         "statusReason": record.reason,
         "rollback": record.rollback,
+        **(stages.shown(record.passage) if record.passage is not None else {}),
     }
     return {key: value for key, value in shown.items() if value is not None}
 
 
 def revision(it: Service, each: Revision) -> Json:
     """``ServiceRevision``."""
+    resolved = {"resolvedConfiguration": {"loadBalancers": each.resolved}} if each.resolved else {}
     return {
         **each.settings,
         "serviceRevisionArn": each.arn,
@@ -120,6 +123,7 @@ def revision(it: Service, each: Revision) -> Json:
         "containerImages": each.images,
         "guardDutyEnabled": False,
         "createdAt": each.created_at,
+        **resolved,
     }
 
 
@@ -206,11 +210,18 @@ def _summary(it: Service, each: Revision) -> Json:
 def _counted(it: Service, record: ServiceDeployment, each: Revision) -> Json:
     shown = record.counts[each.arn] if record.counts is not None else counts(it, each)
     requested, running, pending = shown
+    weights = {}
+    if record.passage is not None:
+        weights = {
+            "requestedTestTrafficWeight": record.passage.test[each.arn],
+            "requestedProductionTrafficWeight": record.passage.production[each.arn],
+        }
     return {
         "arn": each.arn,
         "requestedTaskCount": requested,
         "runningTaskCount": running,
         "pendingTaskCount": pending,
+        **weights,
     }
 
 

@@ -12,7 +12,8 @@ import math
 
 from bot.playground.aws.deployments import Deployments
 from bot.playground.aws.events import Journal
-from bot.playground.aws.records import Deployment, Service, Task
+from bot.playground.aws.records import Service, Task
+from bot.playground.aws.shifting import Shifting, live_tasks
 from bot.playground.aws.tasks import TaskLife
 from bot.playground.timeline import Timeline
 
@@ -29,6 +30,7 @@ class Scheduler:
         self._tasks = tasks
         self._deployments = deployments
         self._journal = journal
+        self.shifting = Shifting(timeline, tasks, deployments, journal)
         tasks.changed = self.on_task
         deployments.changed = self.reconcile
 
@@ -47,6 +49,9 @@ class Scheduler:
             self._wind_up(service)
             return
         if not service.primary.accepted:
+            return
+        if self.shifting.governs(service):
+            self.shifting.reconcile(service)
             return
         self._launch(service)
         self._retire(service)
@@ -87,7 +92,7 @@ class Scheduler:
         primary = service.primary
         if primary.rollout_state == "FAILED" or self._timeline.now < service.hold_until:
             return
-        wanted = service.desired - len(_live(service, primary))
+        wanted = service.desired - len(live_tasks(service, primary))
         ceiling = math.floor(service.desired * service.configuration["maximumPercent"] / 100)
         room = max(ceiling, 1) - sum(not task.stopped for task in service.tasks.values())
         batch = [self._tasks.launch(service, primary) for _ in range(min(wanted, room))]
@@ -96,7 +101,7 @@ class Scheduler:
 
     def _retire(self, service: Service) -> None:
         primary = service.primary
-        surplus = _live(service, primary)[service.desired :]
+        surplus = live_tasks(service, primary)[service.desired :]
         old: list[Task] = []
         if primary.rollout_state != "FAILED":
             old = [t for t in service.tasks.values() if t.live and t.deployment is not primary]
@@ -144,12 +149,6 @@ class Scheduler:
         bake = configuration.get("bakeTimeInMinutes", 0) * 60.0 if watched else 0.0
         under_way = service.primary.rollout_state == "IN_PROGRESS"
         return max(self._tasks.timings.steady, bake if under_way else 0.0)
-
-
-def _live(service: Service, deployment: Deployment) -> list[Task]:
-    # Healthy ones first: a surplus is taken from the end.
-    tasks = [t for t in service.tasks.values() if t.live and t.deployment is deployment]
-    return sorted(tasks, key=lambda task: not task.ready)
 
 
 def _as_wanted(service: Service) -> bool:

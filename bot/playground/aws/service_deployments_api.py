@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from bot.playground.aws import render
-from bot.playground.aws.errors import AwsError, invalid
+from bot.playground.aws.errors import AwsError, client_error, invalid
 from bot.playground.aws.lookup import missing, page, service_of
 from bot.playground.aws.operations import Context, operation
 from bot.playground.aws.records import Json, Service, ServiceDeployment
 from bot.playground.aws.services_api import remember
 
 MOST_DESCRIBED = 20
+HOOK_ID = re.compile(r"ecs-[a-z]+-[\w-]+")
 
 
 @operation("ecs", "ListServiceDeployments")
@@ -64,21 +66,54 @@ def describe_service_revisions(context: Context, request: Json) -> Json:
 
 @operation("ecs", "StopServiceDeployment")
 def stop_service_deployment(context: Context, request: Json) -> Json:
-    """Stop one that is under way; ROLLBACK unless told."""
+    """Stop one that is under way; ROLLBACK unless told. One that is being stopped goes on so."""
     arn = request["serviceDeploymentArn"]
     for service, record in _all(context):
         if record.arn == arn:
-            if record.status not in {"PENDING", "IN_PROGRESS"}:
+            if not record.open:
                 raise AwsError(
                     "ConflictException",
                     f"Service deployment cannot be stopped in the {record.status} state.",
                     extra={"resourceIds": [arn]},
                 )
-            remember(context, service)
-            stop_type = request.get("stopType", "ROLLBACK")
-            context.engine.deployments.stop(service, record, stop_type)
+            if record.status in {"PENDING", "IN_PROGRESS"}:
+                remember(context, service)
+                stop_type = request.get("stopType", "ROLLBACK")
+                context.engine.deployments.stop(service, record, stop_type)
             return {"serviceDeploymentArn": arn}
     raise AwsError("ServiceDeploymentNotFoundException", "Service deployment not found.")
+
+
+@operation("ecs", "ContinueServiceDeployment")
+def continue_service_deployment(context: Context, request: Json) -> Json:
+    """Continue one that is paused, or have it rolled back; CONTINUE unless told.
+
+    The texts are those that ECS's Developer Guide quotes under "Troubleshooting Amazon ECS
+    blue/green deployments". The codes are assumed, but for the missing deployment's.
+    """
+    arn, identifier = request["serviceDeploymentArn"], request["hookId"]
+    if not HOOK_ID.fullmatch(identifier):
+        raise invalid("Invalid hookId: hookId must follow the format: ecs-{hookType}-{id}")
+    found = next((each for each in _all(context) if each[1].arn == arn), None)
+    if found is None:
+        missing_one = "The service deployment does not exist."
+        raise AwsError("ServiceDeploymentNotFoundException", missing_one)
+    service, record = found
+    if not record.open:
+        raise client_error(
+            "Continuing a service deployment is not allowed for service deployment in terminal "
+            "states."
+        )
+    hook = record.passage.hook(identifier) if record.passage is not None else None
+    if hook is None or record.status != "IN_PROGRESS":
+        raise invalid(
+            "Provided hookId is either completed, unavailable, or not associated with the given "
+            "Resource ARN"
+        )
+    remember(context, service)
+    shifting = context.engine.scheduler.shifting
+    shifting.answer(service, hook, request.get("action", "CONTINUE"))
+    return {"serviceDeploymentArn": arn}
 
 
 def _limited(arns: list[str], name: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.playground.aws.errors import invalid
+from bot.playground.aws.networking import check_rules
 from bot.playground.aws.records import Estate, Json, TaskDefinition
 
 MOST_GROUPS = 5  # target groups of one service
@@ -23,6 +24,7 @@ def check_load_balancers(estate: Estate, request: Json, definition: TaskDefiniti
             raise invalid("A target group must be specified: this simulator has no classic ones.")
         _check_group(estate, arn, definition)
         _check_container(balancer, definition)
+    check_rules(estate, given)
 
 
 def _check_group(estate: Estate, arn: str, definition: TaskDefinition) -> None:

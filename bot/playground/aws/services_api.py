@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.playground.aws import render
+from bot.playground.aws import render, strategies
 from bot.playground.aws.errors import AwsError, client_error, invalid
 from bot.playground.aws.lookup import (
     cluster_of,
@@ -19,7 +19,6 @@ from bot.playground.aws.service_targets import check_load_balancers
 MOST_SERVICES = 10
 MOST_CLUSTERS = 100
 LONGEST_TOKEN = 36
-WHOLE, USUAL_MAXIMUM = 100, 200  # percent of the desired count
 # A change of one of these starts a deployment; of any other setting, it does not.
 DEPLOYING = (
     "capacityProviderStrategy",
@@ -81,9 +80,8 @@ def create_service(context: Context, request: Json) -> Json:
     if "taskDefinition" not in request:
         raise invalid("TaskDefinition cannot be null for the ECS deployment controller.")
     definition = _deployable(context, request["taskDefinition"])
-    _check_strategy(request)
+    _check_controller(request)
     _check_update(request)
-    check_load_balancers(context.estate, request, definition)
     kept = (
         "cluster",
         "serviceName",
@@ -98,10 +96,8 @@ def create_service(context: Context, request: Json) -> Json:
     settings.setdefault("launchType", "FARGATE")
     settings.setdefault("schedulingStrategy", "REPLICA")
     settings.setdefault("deploymentController", {"type": "ECS"})
-    settings["deploymentConfiguration"] = {
-        **_default_configuration(),
-        **settings.get("deploymentConfiguration", {}),
-    }
+    asked = settings.get("deploymentConfiguration", {})
+    settings["deploymentConfiguration"] = strategies.fresh(asked)
     service = Service(
         arn=context.estate.arn("service", f"{cluster.name}/{name}"),
         name=name,
@@ -111,7 +107,8 @@ def create_service(context: Context, request: Json) -> Json:
         created_at=context.stamp,
         asked=request,
     )
-    _check_configuration(service.configuration)
+    strategies.check(service.configuration, settings, asked)
+    check_load_balancers(context.estate, request, definition)
     cluster.services[name] = service
     context.estate.tags[service.arn] = request.get("tags", [])
     context.engine.deployments.begin(service, definition)
@@ -175,9 +172,10 @@ def update_service(context: Context, request: Json) -> Json:
     else:
         wanted = definition
     _check_update(request)
-    merged = {**service.configuration, **request.get("deploymentConfiguration", {})}
-    _check_configuration(merged)
-    _check_strategy(request)
+    change = request.get("deploymentConfiguration", {})
+    merged = strategies.merged(service.configuration, change)
+    strategies.check(merged, {**service.settings, **request}, change)
+    _check_controller(request)
     if {"taskDefinition", "loadBalancers"} & set(request):
         check_load_balancers(context.estate, {**service.settings, **request}, wanted)
     remember(context, service)
@@ -273,35 +271,10 @@ def _check_update(request: Json) -> None:
         raise invalid("DesiredCount must not be negative.")
 
 
-def _check_configuration(configuration: Json) -> None:
-    most = configuration.get("maximumPercent", USUAL_MAXIMUM)
-    least = configuration.get("minimumHealthyPercent", WHOLE)
-    if least == most == WHOLE:
-        raise invalid(
-            "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block "
-            "deployments."
-        )
-    if not 0 <= least <= WHOLE <= most:
-        raise invalid(
-            "The maximumPercent must be at least 100, the minimumHealthyPercent between 0 and 100."
-        )
-
-
-def _check_strategy(request: Json) -> None:
-    strategy = request.get("deploymentConfiguration", {}).get("strategy", "ROLLING")
+def _check_controller(request: Json) -> None:
     controller = request.get("deploymentController", {}).get("type", "ECS")
-    if strategy != "ROLLING" or controller != "ECS":
+    if controller != "ECS":
         raise AwsError(
             "UnsupportedFeatureException",
-            f"This simulator rolls with ROLLING and ECS, not with {strategy} and {controller}.",
+            f"This simulator has the deployment controller ECS, not {controller}.",
         )
-
-
-def _default_configuration() -> Json:
-    return {
-        "deploymentCircuitBreaker": {"enable": False, "rollback": False},
-        "maximumPercent": 200,
-        "minimumHealthyPercent": 100,
-        "strategy": "ROLLING",
-        "bakeTimeInMinutes": 0,
-    }

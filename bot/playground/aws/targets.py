@@ -34,9 +34,8 @@ class Target:
 
 
 def balancers_of(task: Task) -> list[Json]:
-    """The ``loadBalancers`` that the task's service revision came with."""
-    found: list[Json] = task.deployment.revision.settings.get("loadBalancers", [])
-    return found
+    """The ``loadBalancers`` that the task's service revision came with, as ECS resolved them."""
+    return task.deployment.revision.balancers
 
 
 def delay_of(estate: Estate, task: Task) -> float:

@@ -40,6 +40,7 @@ class Timings:
     unhealthy: float = 30.0
     stop: float = 6.0
     steady: float = 6.0
+    stage: float = 2.0
     retry: float = 10.0
     longest_retry: float = 1620.0
     jitter: float = 0.2
@@ -187,8 +188,8 @@ class TaskLife:
         task.dates["pullStoppedAt"] = task.dates["startedAt"] = self._timeline.stamp()
         task.running_at = self._timeline.now
         task.version += 1
-        for balancer in service.settings.get("loadBalancers", []):
-            self._journal.registered(service, balancer.get("targetGroupArn", "-"))
+        for group in task.deployment.revision.target_groups:
+            self._journal.registered(service, group)
         if not checked(service, task):
             task.ready = task.was_ready = True
         self.changed(service, task)
@@ -208,7 +209,7 @@ class TaskLife:
             why = "failed container health checks."
             reason = "Task failed container health checks"
         else:
-            group = service.settings["loadBalancers"][0].get("targetGroupArn", "-")
+            group = task.deployment.revision.target_groups[0]
             why = f"is unhealthy in (target-group {group}) due to (reason Health checks failed)"
             reason = f"Task failed ELB health checks in (target-group {group})"
         task.ready = False
@@ -244,8 +245,8 @@ class TaskLife:
     def _drained(self, service: Service, task: Task) -> None:
         if task.last_status == "DEACTIVATING":
             task.last_status = "STOPPING"
-            for balancer in service.settings.get("loadBalancers", []):
-                self._journal.deregistered(service, balancer.get("targetGroupArn", "-"))
+            for group in task.deployment.revision.target_groups:
+                self._journal.deregistered(service, group)
             self.changed(service, task)
 
     def _gone(self, service: Service, task: Task) -> None:

@@ -36,6 +36,7 @@ from bot.playground.aws.events import Journal
 from bot.playground.aws.faults import Faults
 from bot.playground.aws.lookup import service_of
 from bot.playground.aws.metrics import Metrics
+from bot.playground.aws.networking import connect
 from bot.playground.aws.operations import OPERATIONS, Context, Engine, Identity
 from bot.playground.aws.records import (
     Behaviour,
@@ -49,10 +50,11 @@ from bot.playground.aws.records import (
 )
 from bot.playground.aws.rollout import Scheduler
 from bot.playground.aws.server import Server
+from bot.playground.aws.shifting_verbs import Shifts
 from bot.playground.aws.targets import delay_of
 from bot.playground.aws.tasks import Pulled, TaskLife, Timings
 from bot.playground.aws.traffic import Traffic
-from bot.playground.timeline import Clock, Timeline
+from bot.playground.timeline import Clock, Timeline, WallClock
 
 # Importing an API module enters its operations in the table.
 APIS = (
@@ -72,6 +74,8 @@ class World:
 
     ``speed`` is how many virtual seconds pass in a real one; 0 stands still until ``advance``.
     ``wall`` tells the time that is shown (``createdAt`` and the like); give the caller's own clock.
+    With ``visitors_by_wall`` what arrives at load balancers, and CloudWatch's minutes, go by
+    ``wall`` and not by virtual time: whoever measures them by the clock on the wall is right then.
     With ``strict`` every answer is held against botocore's model, which costs time.
     ``balancers`` furnishes load balancers and target groups, ``traffic`` has the levers of what
     arrives there and how it is answered, ``metrics`` those of CloudWatch.
@@ -83,9 +87,11 @@ class World:
         speed: float = 0.0,
         *,
         strict: bool = False,
+        visitors_by_wall: bool = False,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.faults = Faults()
+        self.shifts = Shifts(self)
         self.clock = Clock(speed, wall)
         self.strict = strict
         self.lock = threading.RLock()
@@ -97,10 +103,15 @@ class World:
         self._tasks.drain = lambda service, task: delay_of(self.estate_of(service.arn), task)
         deployments = Deployments(self._timeline, self._minter, journal, self._tasks)
         scheduler = Scheduler(self._timeline, self._tasks, deployments, journal)
+        connect(scheduler.shifting, self.estate_of)
         self._estates: dict[tuple[str, str], Estate] = {}
         self._epoch: float | None = None
+        self._visiting = WallClock(wall) if visitors_by_wall else self.clock
+        self._visits = Timeline(self._visiting) if visitors_by_wall else self._timeline
         around = Surroundings(
             timeline=self._timeline,
+            visits=self._visits,
+            pace=1 / speed if visitors_by_wall and speed else 1.0,
             tasks=self._tasks,
             moment=self._moment,
             estates=self._estates.values,
@@ -197,9 +208,9 @@ class World:
         return self.estate(account, region)
 
     def moment(self) -> float:
-        """Now as CloudWatch tells it: seconds since 1970 on a clock that runs with virtual time.
+        """Now as CloudWatch tells it: seconds since 1970 on the visitors' clock.
 
-        At speed 1, or with a wall that goes with virtual time, it is what the wall shows.
+        It runs with virtual time, unless visitors go by the wall: then it is what the wall shows.
         """
         with self.lock:
             self._catch_up()
@@ -264,13 +275,14 @@ class World:
             self._catch_up()
             estate = self.estate(ACCOUNT, region)
             home = self._repository(estate, options.get("repository", service))
-            self._ask("CreateCluster", {"clusterName": cluster}, region)
+            self.ask("CreateCluster", {"clusterName": cluster}, region)
             definition = definition_of(service, home.uri, options)
-            made = self._ask("RegisterTaskDefinition", definition, region)["taskDefinition"]
+            made = self.ask("RegisterTaskDefinition", definition, region)["taskDefinition"]
+            self.shifts.furnish(service, options)
             if options.get("load_balanced", False) and "target_group" not in options:
                 options["target_group"] = self.balancers.single(service, region)
             wanted = service_request(cluster, service, made["taskDefinitionArn"], options)
-            self._ask("CreateService", wanted, region)
+            self.ask("CreateService", wanted, region)
             found = service_of(estate, cluster, service)
             if options.get("settled", True):
                 self.engine.deployments.settle(found)
@@ -279,7 +291,7 @@ class World:
     def register(self, definition: Json, region: str = REGION) -> str:
         """Register a task definition, as somebody else; returns its ARN."""
         with self.lock:
-            made = self._ask("RegisterTaskDefinition", definition, region)["taskDefinition"]
+            made = self.ask("RegisterTaskDefinition", definition, region)["taskDefinition"]
             return str(made["taskDefinitionArn"])
 
     def deploy_out_of_band(
@@ -300,7 +312,7 @@ class World:
         with self.lock:
             self._catch_up()
             named = {"cluster": cluster, "service": service, **changes}
-            self._ask("UpdateService", named, region)
+            self.ask("UpdateService", named, region)
 
     def scale(self, cluster: str, service: str, desired: int, region: str = REGION) -> None:
         """Let somebody else change the desired count."""
@@ -332,11 +344,11 @@ class World:
             self.advance(step)
         return False
 
-    # Inside
-
-    def _ask(self, operation: str, parameters: Json, region: str) -> Json:
-        # Set-up and other people's doings are no calls of the bot: they are not recorded.
+    def ask(self, operation: str, parameters: Json, region: str = REGION) -> Json:
+        """Let somebody else call ECS. It is no call of the bot's, so it is not recorded."""
         return self.call(protocol.Request("ecs", operation, parameters, "AKIASOMEONEELSE", region))
+
+    # Inside
 
     def _context(self, request: protocol.Request) -> Context:
         self._catch_up()
@@ -356,11 +368,13 @@ class World:
     def _moment(self) -> float:
         # Not at birth: a wall may be made of the world's own clock.
         if self._epoch is None:
-            self._epoch = self.clock.wall() - self.clock.now()
-        return self._epoch + self._timeline.now
+            self._epoch = self._visiting.wall() - self._visiting.now()
+        return self._epoch + self._visits.now
 
     def _catch_up(self) -> None:
         self._timeline.catch_up()
+        if self._visits is not self._timeline:
+            self._visits.catch_up()
 
     def services(self) -> list[Service]:
         """Every service of every account and region, until it is INACTIVE."""

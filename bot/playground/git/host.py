@@ -144,9 +144,11 @@ class GitHost:
         with self.lock:
             return self.repository(name).commit(author, changes, message, branch)
 
-    def log(self, name: str, branch: str = "main", limit: int = 1000) -> list[Entry]:
-        """The commits of a branch, newest first."""
-        return self.repository(name).log(branch, limit)
+    def log(
+        self, name: str, branch: str = "main", limit: int = 1000, path: str = ""
+    ) -> list[Entry]:
+        """The commits of a branch, newest first; those that changed a folder where it is named."""
+        return self.repository(name).log(branch, limit, path)
 
     # Settings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,20 +89,25 @@ class Repository:
         return git(self.folder, "cat-file", "blob", f"{commit}:{path}")
 
     def commit(self, author: str, changes: Mapping[str, str], message: str, branch: str) -> str:
-        """Somebody commits and pushes; a file whose text is empty is deleted."""
-        old = self.head(branch) if self.has(branch) else ""
-        with tempfile.TemporaryDirectory(prefix="quarterdeck-index-") as place:
-            index = {"GIT_INDEX_FILE": f"{place}/index"}
-            if old:
-                git(self.folder, "read-tree", old, environment=index)
-            blobs = self._blobs(list(dict.fromkeys(changes.values())), f"{place}/marks")
-            lines = (_staged(path, blobs[text]) for path, text in changes.items())
-            listed = "".join(lines).encode()
-            git(self.folder, "update-index", "-z", "--index-info", given=listed, environment=index)
-            tree = self._line("write-tree", environment=index)
-        made = self.commit_tree(tree, [old] if old else [], author, message)
-        self.move(branch, made, old)
-        return made
+        """Somebody commits and pushes; a file whose text is empty is deleted.
+
+        Who is overtaken by another push pulls and pushes again, as people do. Raises ``GitError``
+        where that push changed one of the same files.
+        """
+        old = self._tip(branch)
+        while True:
+            made = self.commit_tree(
+                self._tree_with(changes, old), [old] if old else [], author, message
+            )
+            try:
+                self.move(branch, made, old)
+            except GitError:
+                newer = self._tip(branch)
+                if newer == old or not old or self._changed(changes, old, newer):
+                    raise
+                old = newer
+            else:
+                return made
 
     def commit_tree(self, tree: str, parents: Sequence[str], author: str, message: str) -> str:
         """A commit object; no branch moves."""
@@ -123,15 +128,36 @@ class Repository:
         """The tree of a merge of two commits. Raises ``GitError`` on a conflict."""
         return self._line("merge-tree", "--write-tree", ours, theirs)
 
-    def log(self, branch: str, limit: int) -> list[Entry]:
-        """The branch's commits, newest first."""
-        out = git(self.folder, "log", f"-{limit}", f"--format={_FORMAT}", branch, "--")
+    def log(self, branch: str, limit: int, path: str = "") -> list[Entry]:
+        """The branch's commits, newest first; those that changed a folder where it is named."""
+        paths = [path] if path else []
+        out = git(self.folder, "log", f"-{limit}", f"--format={_FORMAT}", branch, "--", *paths)
         return [_entry(each) for each in out.decode().split("\0\0\n") if each.strip("\n")]
 
     def protect(self, branches: Sequence[str]) -> None:
         """Refuse pushes to these branches."""
         text = "".join(f"refs/heads/{branch}\n" for branch in branches)
         (self.folder / "protected").write_text(text, encoding="utf-8")
+
+    def _tip(self, branch: str) -> str:
+        """The hash at the branch's tip; empty where there is no such branch."""
+        return self.head(branch) if self.has(branch) else ""
+
+    def _tree_with(self, changes: Mapping[str, str], commit: str) -> str:
+        """The tree of a commit with these files in it; of no commit, of these files alone."""
+        with tempfile.TemporaryDirectory(prefix="quarterdeck-index-") as place:
+            index = {"GIT_INDEX_FILE": f"{place}/index"}
+            if commit:
+                git(self.folder, "read-tree", commit, environment=index)
+            blobs = self._blobs(list(dict.fromkeys(changes.values())), f"{place}/marks")
+            lines = (_staged(path, blobs[text]) for path, text in changes.items())
+            listed = "".join(lines).encode()
+            git(self.folder, "update-index", "-z", "--index-info", given=listed, environment=index)
+            return self._line("write-tree", environment=index)
+
+    def _changed(self, files: Iterable[str], old: str, new: str) -> bool:
+        """Whether one of these files differs between two commits."""
+        return bool(self._line("diff-tree", "-r", "--name-only", old, new, "--", *files))
 
     def _blobs(self, texts: Sequence[str], marks: str) -> dict[str, str]:
         """The content of files, made in one go; of no text there is none."""

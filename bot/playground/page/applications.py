@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from markupsafe import Markup
-
 from bot.playground.git import Entry
 from bot.playground.kube.resources import REPLICA_SETS, Json
 from bot.playground.page.world import (
@@ -21,10 +19,9 @@ from bot.playground.page.world import (
     Release,
     Square,
     age,
-    draw,
     id_of,
 )
-from bot.playground.tour.cluster import REPOSITORY, SERVICE, Cluster, image_of, name
+from bot.playground.tour.cluster import REPOSITORY, SERVICE, Cluster, folder, image_of, name
 from bot.playground.tour.fleet import ENVIRONMENTS
 from bot.playground.tour.stage import SPEED
 
@@ -38,16 +35,26 @@ _BROKEN = {"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "Error"}
 
 @dataclass(slots=True)
 class Applications:
-    """Draws one cluster; git's log is read again only when its head has moved."""
+    """Pictures of one cluster; git's log is read again only when its head has moved."""
 
     cluster: Cluster
     speed: float = SPEED
+    _head: str = ""
     _logs: dict[str, list[Entry]] = field(default_factory=dict)
 
-    def draw(self) -> list[tuple[str, Markup]]:
-        """Element id and HTML of each Application."""
-        pictures = [self._picture(environment) for environment in reversed(ENVIRONMENTS)]
-        return [(each.id, draw(each)) for each in pictures]
+    def pictures(self) -> list[Picture]:
+        """One of each Application."""
+        self._look_at_git()
+        return [self._picture(environment) for environment in ENVIRONMENTS]
+
+    def _look_at_git(self) -> None:
+        git = self.cluster.git
+        head = git.head(REPOSITORY)
+        if head != self._head:
+            self._logs = {
+                each: git.log(REPOSITORY, limit=COMMITS, path=folder(each)) for each in ENVIRONMENTS
+            }
+            self._head = head
 
     def _picture(self, environment: str) -> Picture:
         kube = self.cluster.kube
@@ -78,22 +85,8 @@ class Applications:
             events=[self._event(each, kube.clock.wall()) for each in reversed(events)],
             place="Argo CD",
             mood=_mood(synced, health),
-            commits=self._commits(environment),
-        )
-
-    def _commits(self, environment: str) -> tuple[Commit, ...]:
-        head = self.cluster.git.head(REPOSITORY)
-        if head not in self._logs:
-            self._logs = {head: self.cluster.git.log(REPOSITORY)}
-        mine = [each for each in self._logs[head] if _about(each, environment)]
-        return tuple(
-            Commit(
-                each.hash[:7],
-                each.author.partition(" <")[0],
-                each.subject,
-                ours=each.trailer("Deployment-Id") is not None,
-            )
-            for each in mine[:COMMITS]
+            commits=tuple(map(_commit, self._logs[environment])),
+            deployed_at=_last_changed(self._logs[environment]),
         )
 
     def _event(self, event: Json, now: float) -> Event:
@@ -107,12 +100,18 @@ def _seconds(event: Json) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
-def _about(entry: Entry, environment: str) -> bool:
-    """Whether a commit is about that environment: by its trailer, or by what people write."""
-    deployment = entry.trailer("Deployment-Id")
-    if deployment is not None:
-        return deployment.startswith(f"{name(environment)}-")
-    return environment in entry.subject or entry.subject == "Begin."
+def _commit(entry: Entry) -> Commit:
+    return Commit(
+        entry.hash[:7],
+        entry.author.partition(" <")[0],
+        entry.subject,
+        ours=entry.trailer("Deployment-Id") is not None,
+    )
+
+
+def _last_changed(log: list[Entry]) -> float:
+    """When what git says of it was changed last; that it was made does not count."""
+    return log[0].at.timestamp() if len(log) > 1 else 0.0
 
 
 def _mood(synced: str, health: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from bot.playground.page.templating import draw
 from bot.playground.slack.records import Message, View
 
 Piece = dict[str, Any]
+_FILE = re.compile(r"F[A-Z0-9]{1,30}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +54,32 @@ class Pen:
         return json.dumps(usual | spoken, ensure_ascii=False)
 
     @staticmethod
-    def picture(address: str) -> bool:
-        """Whether an image may be loaded from there."""
-        return may_link(address) and address.lower().startswith("http")
+    def source(image: Piece) -> str:
+        """Where an image is loaded from: the web, or this page's own server for what was uploaded.
+
+        Empty where it may not be.
+        """
+        if "slack_file" in image:
+            return file_address(str(image["slack_file"].get("id", "")))
+        address: str = image["image_url"]
+        return address if may_link(address) and address.lower().startswith("http") else ""
+
+
+def file_address(identity: str) -> str:
+    """The path of an uploaded file on the page's server; empty for what is no file's id."""
+    return f"/files/{identity}" if _FILE.fullmatch(identity) else ""
 
 
 def draw_message(message: Message, names: Names) -> Markup:
     """A message's blocks, or its text where it has none."""
+    shared = [
+        {"type": "image", "slack_file": {"id": each}, "alt_text": each} for each in message.files
+    ]
+    scope = f"{message.channel}-{message.ts}"
     if not message.blocks:
-        return Markup('<div class="bk-text">{}</div>').format(mrkdwn(message.text, names))
-    return _blocks(message.blocks, names, f"{message.channel}-{message.ts}")
+        said = Markup('<div class="bk-text">{}</div>').format(mrkdwn(message.text, names))
+        return said + _blocks(tuple(shared), names, scope) if shared else said
+    return _blocks((*message.blocks, *shared), names, scope)
 
 
 def draw_view(view: View, names: Names) -> Markup:

@@ -12,13 +12,14 @@ from bot.commands.grammar import COMMANDS, SLASHES
 from bot.playground.page.acts import Acts
 from bot.playground.page.applications import Applications
 from bot.playground.page.cast import CAST
+from bot.playground.page.charts import Charts
 from bot.playground.page.levers import Levers
 from bot.playground.page.live import Scene
 from bot.playground.page.scene import Painter
 from bot.playground.page.server import Content, PageServer
 from bot.playground.page.templating import draw
 from bot.playground.page.trail import Verified, draw_trail
-from bot.playground.page.world import draw_legend, draw_services
+from bot.playground.page.world import draw_all, draw_legend, services
 from bot.playground.slack.crew import DEPLOYMENTS
 from bot.playground.slack.refusal import CannotDo
 from bot.playground.tour.stage import Stage
@@ -32,16 +33,17 @@ def page(stage: Stage, port: int) -> Iterator[str]:
     """Serve the page; gives its address. Raises ``OSError`` where the port is taken."""
     engine = make_engine(stage.database_url)
     database, verified, levers = Database(engine, SystemClock()), Verified(), Levers(stage)
-    applications = Applications(stage.cluster)
+    applications, charts = Applications(stage.cluster), Charts(stage.aws, stage.fronts)
 
     def beside() -> Scene:
         return {
             "services": [
-                *draw_services(stage.aws),
-                *applications.draw(),
+                *draw_all([*services(stage.aws), *applications.pictures()]),
                 ("world-legend", draw_legend()),
             ],
             "levers": levers.elements(),
+            "charts": charts.elements(),
+            "visitors": levers.beside_canaries(),
             "trail": [("trail-all", draw_trail(database, verified))],
         }
 
@@ -53,7 +55,13 @@ def page(stage: Stage, port: int) -> Iterator[str]:
         return acts.do(verb, asked)
 
     server = PageServer(
-        Content(_page, Painter(stage.slack, beside).scene, act, stage.slack.changed_since)
+        Content(
+            _page,
+            Painter(stage.slack, beside).scene,
+            act,
+            stage.slack.changed_since,
+            stage.slack.files.content,
+        )
     )
     address = server.start(port)
     try:

@@ -34,6 +34,7 @@ STATIC: Final = {
     "world.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
+PNG = b"\x89PNG\r\n\x1a\n"
 #: Nothing that a message contains can load, run or send anything.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -45,13 +46,15 @@ POLICY = (
 class Content:
     """What the server shows. ``act`` carries out a verb; ``wait`` sleeps until something changed.
 
-    ``wait`` is given what it returned before, and how long to wait at most, in seconds.
+    ``wait`` is given what it returned before, and how long to wait at most, in seconds. ``file``
+    gives an uploaded PNG by its id.
     """
 
     page: Callable[[], str]
     scene: Callable[[Place], Scene]
     act: Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
     wait: Callable[[int, float], int]
+    file: Callable[[str], bytes | None] = lambda _: None
 
 
 class PageServer:
@@ -117,11 +120,20 @@ class PageServer:
     def _shown(self, path: str) -> Response:
         if path == "/":
             return Response(self._content.page(), mimetype="text/html")
+        if path.startswith("/files/"):
+            return self._file(path.removeprefix("/files/"))
         name = path.removeprefix("/static/")
         if path != f"/static/{name}" or name not in STATIC:
             raise NotFound("There is no such page.")
         source = resources.files("bot.playground.page").joinpath("static", name)
         return Response(source.read_bytes(), content_type=STATIC[name])
+
+    def _file(self, identity: str) -> Response:
+        """A picture that was uploaded, of the only kind that is: nothing that a browser runs."""
+        body = self._content.file(identity)
+        if body is None or not body.startswith(PNG):
+            raise NotFound("There is no such picture.")
+        return Response(body, content_type="image/png")
 
     def _news(self, body: Mapping[str, Any]) -> Response:
         asking, place = _asking(body), _place(body)

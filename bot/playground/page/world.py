@@ -6,6 +6,7 @@ What is drawn is copied under the world's lock, so that a picture is of one mome
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
@@ -100,7 +101,10 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One service in one environment; ``mood`` is how its state looks, where it is no ECS state."""
+    """One service in one environment; ``mood`` is how its state looks, where it is no ECS state.
+
+    ``deployed_at`` is the wall's time, 0 where nothing was deployed since it was made.
+    """
 
     id: str
     service: str
@@ -117,6 +121,7 @@ class Picture:
     place: str = "ECS"
     mood: str = ""
     commits: tuple[Commit, ...] = ()
+    deployed_at: float = 0.0
 
     @property
     def tone(self) -> str:
@@ -133,16 +138,17 @@ def tone(state: str) -> str:
     return "bad" if state == "FAILED" else "busy"
 
 
-def draw_services(world: World, speed: float = SPEED) -> list[tuple[str, Markup]]:
-    """Element id and HTML of every service, the last that was deployed to first.
-
-    ``speed``: virtual seconds in a real one, for ages.
-    """
+def services(world: World, speed: float = SPEED) -> list[Picture]:
+    """Every service on ECS. ``speed``: virtual seconds in a real one, for ages."""
     with world.lock:
         world.advance(0.0)  # nothing moves on in the world until somebody looks
-        services = sorted(world.services(), key=_last_deployed, reverse=True)
-        pictures = [_picture(world, each, speed) for each in services]
-    return [(each.id, draw(each)) for each in pictures]
+        return [_picture(world, each, speed) for each in world.services()]
+
+
+def draw_all(pictures: Iterable[Picture]) -> list[tuple[str, Markup]]:
+    """Element id and HTML of each, the last that was deployed to first."""
+    ordered = sorted(pictures, key=lambda each: each.deployed_at, reverse=True)
+    return [(each.id, draw(each)) for each in ordered]
 
 
 def draw(picture: Picture) -> Markup:
@@ -185,6 +191,7 @@ def _picture(world: World, service: Service, speed: float) -> Picture:
         hidden=max(len(squares) - TASKS, 0),
         releases=[_release(service, each, estate) for each in service.deployments],
         events=[_event(service, each, world.clock.wall(), speed) for each in _newest(service)],
+        deployed_at=_last_deployed(service),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.playground.slack.methods import chat, conversations, people, views
+from bot.playground.slack.methods import chat, conversations, files, people, views
 from bot.playground.slack.records import Call
 from bot.playground.slack.refusal import SlackRefusal
 from bot.playground.slack.state import State
@@ -41,6 +41,8 @@ METHODS: dict[str, Method] = {
     "conversations.open": Method(conversations.open_, "im:write"),
     "conversations.info": Method(conversations.info, _READ),
     "conversations.members": Method(conversations.members, _READ),
+    "files.getUploadURLExternal": Method(files.get_upload_url, "files:write"),
+    "files.completeUploadExternal": Method(files.complete, "files:write"),
     "users.info": Method(people.info, "users:read"),
     "users.list": Method(people.list_users, "users:read"),
     "usergroups.list": Method(people.list_groups, "usergroups:read"),

@@ -16,7 +16,9 @@ from bot.playground.slack.elements import (
     IN_ACTIONS,
     IN_INPUT,
     IN_SECTION,
+    SLACK_FILE,
     any_text,
+    one_source,
     plain_text,
 )
 from bot.playground.slack.grammar import (
@@ -113,8 +115,9 @@ BLOCKS: dict[str, Checker] = {
         _ID | {"hint": plain_text(2000), "optional": boolean, "dispatch_action": boolean},
     ),
     "image": Shape(
-        _TYPE | {"image_url": string(3000), "alt_text": string(2000)},
-        _ID | {"title": plain_text(2000)},
+        _TYPE | {"alt_text": string(2000)},
+        _ID | {"image_url": string(3000), "slack_file": SLACK_FILE, "title": plain_text(2000)},
+        also=one_source,
     ),
     "rich_text": Shape(_TYPE | {"elements": array(_RICH, 1000)}, _ID),
 }
@@ -154,6 +157,18 @@ def message_problems(blocks: Any) -> list[str]:
     if isinstance(blocks, list):
         _duplicates(blocks, "/blocks", problems)
     return problems.found
+
+
+def files_in(value: Any, pointer: str = "/blocks") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where blocks show uploaded files, and which."""
+    if isinstance(value, dict):
+        if isinstance(value.get("slack_file"), dict):
+            yield f"{pointer}/slack_file", value["slack_file"]
+        for name, member in value.items():
+            yield from files_in(member, f"{pointer}/{name}")
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from files_in(item, f"{pointer}/{index}")
 
 
 def text_length(value: Any) -> int:

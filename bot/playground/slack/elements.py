@@ -161,7 +161,25 @@ PLAIN_TEXT_INPUT = Shape(
     },
     also=_consistent_input,
 )
-IMAGE_ELEMENT = Shape(_TYPE | {"image_url": _URL, "alt_text": string(2000)})
+
+
+def one_source(value: Any, pointer: str, problems: Problems) -> None:
+    """An image comes from the web or from a file that was uploaded."""
+    if ("image_url" in value) == ("slack_file" in value):
+        problems.say("must provide exactly one of: image_url, slack_file", pointer)
+
+
+def _one_name(value: Any, pointer: str, problems: Problems) -> None:
+    if ("id" in value) == ("url" in value):
+        problems.say("must provide exactly one of: id, url", pointer)
+
+
+SLACK_FILE = Shape({}, {"id": _ID, "url": _URL}, also=_one_name)
+IMAGE_ELEMENT = Shape(
+    _TYPE | {"alt_text": string(2000)},
+    {"image_url": _URL, "slack_file": SLACK_FILE},
+    also=one_source,
+)
 
 #: What a person can press or choose in a message or a modal, by where it may stand.
 IN_ACTIONS: dict[str, Checker] = {

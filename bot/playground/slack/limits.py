@@ -44,6 +44,8 @@ TIERS: dict[str, Tier] = {
     "users.list": TIER_2,
     "usergroups.list": TIER_2,
     "usergroups.users.list": TIER_2,
+    "files.getUploadURLExternal": TIER_4,
+    "files.completeUploadExternal": TIER_4,
     "views.open": TIER_4,
     "views.update": TIER_4,
     "views.push": TIER_4,

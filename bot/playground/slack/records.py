@@ -119,7 +119,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message as it stands. ``seen_by`` is set for an ephemeral one. ``by`` is a user id."""
+    """One message as it stands. ``seen_by`` is set for an ephemeral one. ``by`` is a user id.
+
+    ``files`` are the ids of those that were shared with it.
+    """
 
     channel: str
     ts: str
@@ -131,6 +134,7 @@ class Message:
     metadata: dict[str, Any] | None = None
     edited: str | None = None
     seen_by: str | None = None
+    files: tuple[str, ...] = ()
 
     @property
     def loud(self) -> bool:
@@ -160,6 +164,8 @@ class Message:
             shown["thread_ts"] = self.thread_ts
         if self.broadcast:
             shown["subtype"] = "thread_broadcast"
+        if self.files:
+            shown["files"] = [{"id": each} for each in self.files]
         if self.edited:
             shown["edited"] = {"user": self.by, "ts": self.edited}
         if with_metadata and self.metadata:

@@ -35,7 +35,7 @@ def _original(workspace: State, channel: str, ts: str | None) -> Message | None:
 
 
 def _replace(workspace: State, original: Message, body: dict[str, Any]) -> None:
-    text, blocks = text_of(body), blocks_of(body)
+    text, blocks = text_of(body), blocks_of(workspace, body)
     if not text and not blocks:
         raise SlackRefusal("no_text")
     workspace.put(replace(original, text=text, blocks=blocks or (), edited=workspace.new_ts()))
@@ -43,7 +43,7 @@ def _replace(workspace: State, original: Message, body: dict[str, Any]) -> None:
 
 def say(workspace: State, person: str, channel: str, body: dict[str, Any]) -> Message:
     """A message to one person, or to all with ``response_type: in_channel``."""
-    text, blocks = text_of(body), blocks_of(body)
+    text, blocks = text_of(body), blocks_of(workspace, body)
     if not text and not blocks:
         raise SlackRefusal("no_text")
     kind = body.get("response_type", "ephemeral")

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
@@ -21,6 +22,8 @@ from bot.playground.slack.state import State
 
 #: What answers ``/_control/...``: (path, arguments) to a status and a JSON value.
 Control = Callable[[str, dict[str, Any]], tuple[int, Any]]
+#: Where the bytes of files go.
+UPLOAD = "/upload/v1/"
 _STRUCTURED = ("blocks", "view", "metadata", "attachments")
 
 
@@ -55,6 +58,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _route(self) -> None:
         url = urlsplit(self.path)
+        if url.path.startswith(UPLOAD):
+            self._upload(url.path.removeprefix(UPLOAD))
+            return
         args = dict(parse_qsl(url.query, keep_blank_values=True)) | self._body()
         first, _, rest = url.path.lstrip("/").partition("/")
         if first == "api":
@@ -99,6 +105,22 @@ class Handler(BaseHTTPRequestHandler):
         if answered.retry_after:
             extra["Retry-After"] = str(answered.retry_after)
         self._send(answered.status, answered.body, extra)
+
+    def _upload(self, ticket: str) -> None:
+        """The bytes of a file; a fault of ``upload`` stands for one of Slack's file service."""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        fault = self.bound.workspace.next_fault("upload")
+        outage = (fault.outage if fault else None) or self.bound.workspace.outage
+        if outage in {Outage.UNAVAILABLE, Outage.SILENT}:
+            self._down(outage)
+            return
+        status = 500 if fault is not None and fault.error else 200
+        if status == HTTPStatus.OK:
+            status = self.bound.workspace.files.receive(ticket, body)
+        if outage is Outage.ANSWER_LOST:
+            self._down(outage)
+            return
+        self._send(status, f"OK - {len(body)}" if status == HTTPStatus.OK else "failed")
 
     def _down(self, outage: Outage | None) -> None:
         """Say 503, or say nothing and hang up: for ``SILENT`` only once the outage is over."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.playground.slack import records
+from bot.playground.slack.files import Files
 from bot.playground.slack.limits import Limits
 from bot.playground.slack.records import (
     Call,
@@ -38,6 +39,7 @@ SCOPES = frozenset(
         "channels:read",
         "chat:write",
         "commands",
+        "files:write",
         "groups:history",
         "groups:read",
         "im:history",
@@ -75,6 +77,7 @@ class State:
     groups: dict[str, Group] = field(default_factory=dict)
     sockets: Sockets = field(default_factory=Sockets)
     tickets: Tickets = field(init=False)
+    files: Files = field(init=False)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _messages: dict[tuple[str, str], Message] = field(default_factory=dict)
     _ephemerals: list[Message] = field(default_factory=list)
@@ -88,6 +91,7 @@ class State:
 
     def __post_init__(self) -> None:
         self.tickets = Tickets(self.clock)
+        self.files = Files(self.clock)
         self._changed = threading.Condition(self.lock)
         bot = Member(records.BOT_USER, records.BOT_NAME, bot=True)
         self.people[bot.id] = bot

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, Self
@@ -73,7 +74,9 @@ class Cluster:
         self.git = GitHost(folder / "git")
         self.kube = KubeWorld(speed=speed, images=images)
         self._folder = folder
-        self.window_closed = False
+        #: With it a person may clone and push, too.
+        self._guest = secrets.token_hex(8)
+        self.git.grant(self._guest, "guest")
 
     def __enter__(self) -> Self:
         """Listen."""
@@ -94,11 +97,16 @@ class Cluster:
             "QUARTERDECK_CACHE": str(self._folder / "cache"),
         }
 
+    def clone_url(self) -> str:
+        """What somebody clones the manifests from, in order to look at them and to push."""
+        scheme, _, rest = self.git.url(REPOSITORY).partition("://")
+        return f"{scheme}://guest:{self._guest}@{rest}"
+
     def place(self, environment: str) -> str:
         """Where analytics runs, in the catalog's words."""
         return (
             f"argocd: {{application: {name(environment)}, settle: 2s, manifests: {{repository: "
-            f"{self.git.url(REPOSITORY)!r}, path: {environment}, "
+            f"{self.git.url(REPOSITORY)!r}, path: {folder(environment)}, "
             f"kustomize: {{image: {SERVICE}}}}}}}"
         )
 
@@ -111,20 +119,22 @@ class Cluster:
         files = {"README.md": _README}
         for environment, replicas in tasks.items():
             words = {"environment": environment, "registry": registry, "tag": tag, "digest": digest}
-            files[f"{environment}/kustomization.yaml"] = _KUSTOMIZATION.format(**words)
-            files[f"{environment}/deployment.yaml"] = _DEPLOYMENT.format(replicas=replicas)
+            files[f"{folder(environment)}/kustomization.yaml"] = _KUSTOMIZATION.format(**words)
+            files[f"{folder(environment)}/deployment.yaml"] = _DEPLOYMENT.format(replicas=replicas)
         url = self.git.create(REPOSITORY, files)
         self.kube.argocd.connect_repository(url, self.git.folder(REPOSITORY))
         for environment in tasks:
             self.kube.argocd.create_application(
-                name(environment), repository=url, path=environment, namespace=environment
+                name(environment), repository=url, path=folder(environment), namespace=environment
             )
 
     def deploy_aside(self, environment: str, tag: str, digest: str) -> None:
         """Let somebody else commit another image; Argo CD is told, as by a webhook."""
-        path = f"{environment}/kustomization.yaml"
+        path = f"{folder(environment)}/kustomization.yaml"
         text = _TAG.sub(f"{tag}@{digest}", self.git.read(REPOSITORY, path))
-        self.git.commit(REPOSITORY, OPERATIONS, {path: text}, f"Put {tag} into {environment}")
+        self.git.commit(
+            REPOSITORY, OPERATIONS, {path: text}, f"Put {tag} into {folder(environment)}"
+        )
         self.kube.argocd.refresh(name(environment))
 
     def running(self, environment: str) -> set[str]:
@@ -141,6 +151,11 @@ class Cluster:
 def name(environment: str) -> str:
     """What the Application is called."""
     return f"{SERVICE}-{environment}"
+
+
+def folder(environment: str) -> str:
+    """Where in the repository its manifests are."""
+    return f"{SERVICE}/{environment}"
 
 
 def image_of(pod: Json) -> str:

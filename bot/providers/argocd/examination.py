@@ -46,8 +46,9 @@ def examine(
         if view is not None:
             findings += _workload(name, place, find(place, view, value), value)
     except QuarterdeckError as fault:
+        told = {each.found.rstrip(".") for each in findings}
         found = access.fault(name, fault)
-        findings += [] if found in findings else [found]
+        findings += [] if found.found.rstrip(".") in told else [found]
     if any(each.grade is not Grade.OK for each in findings):
         return findings
     ready = f"Application {place.application}, ready to be rolled"

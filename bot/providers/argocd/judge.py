@@ -89,7 +89,7 @@ def judge(
     patience = _patience(reading, settle)
     over = end is not None and lasted >= patience
     return Observation(
-        progress=progress(view, following.workload),
+        progress=of_ours(view, following),
         end=end if over else None,
         explanation=reading.text,
         events=following.reasons,
@@ -137,6 +137,17 @@ def progress(view: ApplicationView | None, workload: Workload | None) -> Progres
     healthy = sum(each.health == "Healthy" for each in judged)
     failed = sum(each.health == "Degraded" for each in judged)
     return Progress(len(judged), healthy, len(judged) - healthy - failed, failed, 0)
+
+
+def of_ours(view: ApplicationView | None, following: Following) -> Progress:
+    """The same of our version alone: until it is applied, only the old one runs."""
+    workload, counts = following.workload, progress(view, following.workload)
+    if workload is not None:
+        is_old = workload.misses(digest_in(following.value))
+        return Progress(workload.desired, old=workload.replicas) if is_old else counts
+    here = following.rollback_id or following.synced in _HERE
+    applied = view is not None and (view.synced == "Synced" or _applied(view, following))
+    return counts if here and applied else Progress(counts.desired)
 
 
 # --- one question each, in the order in which they decide ----------------------------------------
@@ -258,8 +269,7 @@ def _contradicted(following: Following) -> Reading | None:
     workload = following.workload
     if workload is None:
         return None
-    pinned, digest = [each.image for each in workload.containers], digest_in(following.value)
-    if digest and pinned and not any(digest in image for image in pinned):
+    if workload.misses(digest_in(following.value)):
         said = (
             f"Argo CD says that it runs our commit, and {workload.kind} {workload.name} runs "
             "another image: is our file among what the Application is made from?"

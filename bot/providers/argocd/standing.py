@@ -102,6 +102,8 @@ def _image(written: Written, workload: Workload | None) -> Image | None:
 
 
 def _short(text: str) -> str:
+    """Without the registry, and with the start of the digest: enough to tell two images apart."""
     digest = digest_in(text)
     short = text.replace(digest, digest[:19]) if digest else text
+    short = short.rpartition("/")[2]
     return short if len(short) <= _QUOTED else f"…{short[-_QUOTED:]}"

@@ -1,8 +1,9 @@
 """``Metrics`` on CloudWatch: minutes of target groups, many canaries in one call.
 
-A minute is handed out 120 seconds after its end (``bot.providers.ticks`` says why, and what of
-minutes without any request). Load balancers report every minute, and CloudWatch shows what they
-reported within two. How replicas differ is not known: targets have no response times of their own.
+A minute is handed out when the plan's ``settles_after`` has passed since its end
+(``bot.providers.ticks`` says why, and what of minutes without any request). Load balancers report
+every minute; CloudWatch shows what they reported within two, and adds to it a while longer. How
+replicas differ is not known: targets have no response times of their own.
 """
 
 from __future__ import annotations
@@ -16,17 +17,21 @@ from typing import Self
 from typing_extensions import override
 
 from bot.model.canary import Arms, Past, Reading, Readings, Wanted
+from bot.model.canary_plan import CloudWatch
 from bot.model.canary_ports import Metrics
 from bot.model.catalog import TargetSpec
 from bot.model.counts import Thresholds
 from bot.model.errors import AccessDenied, Misconfigured, QuarterdeckError, Terminal
+from bot.model.rollout import Finding
+from bot.providers.batches import ask_together
 from bot.providers.cloudwatch.counts import Minutes, alone, together
+from bot.providers.cloudwatch.examination import examine
 from bot.providers.cloudwatch.reads import SERIES_PER_CALL, Answers, Clients, CloudWatchReads
 from bot.providers.cloudwatch.series import PERIOD, Group, Series, account_of, group_of
 from bot.providers.ecs.reads import Account
 from bot.providers.ticks import Closing
 
-CLOSING = Closing(PERIOD, timedelta(seconds=120))
+LENGTH = timedelta(seconds=PERIOD)
 _PERCENTILES = (75, 95, 99)
 
 
@@ -37,6 +42,7 @@ class Asked:
     wanted: Wanted
     canary: Group
     stable: Group
+    closing: Closing
     minutes: Sequence[datetime]
 
     @classmethod
@@ -44,7 +50,8 @@ class Asked:
         """Raises ``Misconfigured`` where CloudWatch cannot tell the versions apart."""
         arms = wanted.arms
         canary, stable = group_of(arms, arms.canary), group_of(arms, arms.stable)
-        return cls(wanted, canary, stable, CLOSING.whole(wanted.since, now))
+        closing = closing_of(wanted.spec)
+        return cls(wanted, canary, stable, closing, closing.whole(wanted.since, now))
 
     @property
     def series(self) -> Iterator[Series]:
@@ -52,12 +59,20 @@ class Asked:
         yield from self.canary.counted(self.wanted.canary)
         yield from self.stable.counted(self.wanted.stable)
 
-    def read(self, answers: Answers, now: datetime) -> Sequence[Reading]:
-        """Closed ones. Raises where one of its series was not answered in full."""
+    def read(self, answers: Answers | QuarterdeckError, now: datetime) -> Sequence[Reading]:
+        """Closed ones. Raises where there is no answer, or none in full to one of its series."""
+        if isinstance(answers, QuarterdeckError):
+            raise answers
         canary = Minutes(answers, self.canary, self.wanted.canary)
         stable = Minutes(answers, self.stable, self.wanted.stable)
         minutes = [Reading(at, PERIOD, *together(canary, stable, at)) for at in self.minutes]
-        return CLOSING.closed(minutes, now)
+        return self.closing.closed(minutes, now)
+
+
+def closing_of(spec: TargetSpec) -> Closing:
+    """When a minute is final, by the plan; by its default where the catalog has none any more."""
+    given = spec.canary.cloudwatch if spec.canary is not None else None
+    return Closing(PERIOD, (given or CloudWatch()).settles_after)
 
 
 class CloudWatchMetrics(Metrics):
@@ -69,8 +84,8 @@ class CloudWatchMetrics(Metrics):
     @override
     def past(self, spec: TargetSpec, arms: Arms, until: datetime) -> Past:
         group, account = group_of(arms, arms.stable), account_of(spec, arms)
-        minutes = CLOSING.hour(until)
-        hour = minutes[0], minutes[-1] + CLOSING.length
+        minutes = closing_of(spec).hour(until)
+        hour = minutes[0], minutes[-1] + LENGTH
         times = (group.timed, *map(group.quantile, _PERCENTILES))
         quantiles = quantiles_of(self._reads.ask(account, times, *hour), group)
         # Counts beyond the hour's own quantiles: those have to be known first.
@@ -79,56 +94,44 @@ class CloudWatchMetrics(Metrics):
         counted = Minutes(answers, group, thresholds)
         return Past(tuple(alone(counted, at) for at in minutes), PERIOD, quantiles)
 
+    def examine(self, spec: TargetSpec, now: datetime) -> Sequence[Finding]:
+        """What ``doctor`` says of the target's canaries. Raises as every call does."""
+        return examine(self._reads, spec, closing_of(spec).hour(now))
+
     @override
     def readings(self, wanted: Sequence[Wanted], now: datetime) -> Readings:
-        tally = _Tally({}, {})
+        seen: dict[str, Sequence[Reading]] = {}
+        faults: dict[str, QuarterdeckError] = {}
         by_account: dict[Account, list[Asked]] = defaultdict(list)
         for each in wanted:
             try:
                 asked = Asked.of(each, now)
             except Misconfigured as fault:
-                tally.faults[each.deployment_id] = fault
+                faults[each.deployment_id] = fault
                 continue
             if asked.minutes:
                 by_account[account_of(each.spec, each.arms)].append(asked)
             else:
-                tally.seen[each.deployment_id] = ()
+                seen[each.deployment_id] = ()
         for account, all_asked in by_account.items():
-            for batch in batches(all_asked):
-                self._read(account, batch, now, tally)
-        return Readings(tally.seen, tally.faults)
+            for one, answers in self._answers(account, all_asked):
+                try:
+                    seen[one.wanted.deployment_id] = one.read(answers, now)
+                except QuarterdeckError as fault:
+                    faults[one.wanted.deployment_id] = fault
+        return Readings(seen, faults)
 
-    def _read(self, account: Account, batch: Sequence[Asked], now: datetime, tally: _Tally) -> None:
-        try:
-            answers = self._ask(account, batch)
-        except QuarterdeckError as fault:
-            if len(batch) == 1 or not _may_be_of_one(fault):
-                tally.faults.update((each.wanted.deployment_id, fault) for each in batch)
-                return
-            # One that CloudWatch will not have must not be the others' fault.
-            middle = len(batch) // 2
-            self._read(account, batch[:middle], now, tally)
-            self._read(account, batch[middle:], now, tally)
-            return
-        for each in batch:
-            try:
-                tally.seen[each.wanted.deployment_id] = each.read(answers, now)
-            except QuarterdeckError as fault:
-                tally.faults[each.wanted.deployment_id] = fault
+    def _answers(
+        self, account: Account, asked: Iterable[Asked]
+    ) -> Iterator[tuple[Asked, Answers | QuarterdeckError]]:
+        def ask(batch: Sequence[Asked]) -> Answers:
+            begins = min(each.minutes[0] for each in batch)
+            ends = max(each.minutes[-1] for each in batch) + LENGTH
+            series = tuple(dict.fromkeys(one for each in batch for one in each.series))
+            return self._reads.ask(account, series, begins, ends)
 
-    def _ask(self, account: Account, batch: Sequence[Asked]) -> Answers:
-        begins = min(each.minutes[0] for each in batch)
-        ends = max(each.minutes[-1] for each in batch) + CLOSING.length
-        series = tuple(dict.fromkeys(one for each in batch for one in each.series))
-        return self._reads.ask(account, series, begins, ends)
-
-
-@dataclass(frozen=True, slots=True)
-class _Tally:
-    """Readings as they come in."""
-
-    seen: dict[str, Sequence[Reading]]
-    faults: dict[str, QuarterdeckError]
+        for batch in batches(asked):
+            yield from ask_together(batch, ask, _may_be_of_one)
 
 
 def _may_be_of_one(fault: QuarterdeckError) -> bool:

@@ -29,7 +29,8 @@ _ARN_PARTS = 6
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One metric by one statistic; without ``target_group`` it is the whole load balancer's."""
+    """One metric by one statistic; without ``target_group`` it is the whole load balancer's,
+    and without either it is none that is ever reported: whoever asks only learns if they may."""
 
     metric: str
     statistic: str

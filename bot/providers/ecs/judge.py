@@ -140,9 +140,14 @@ def _going(
 
 def _rolled_back(service: ServiceView, deployment: ServiceDeploymentView, watch: Watch) -> Verdict:
     mine = ours(service, watch)
-    said = deployment.rollback_reason or deployment.reason or (mine.reason if mine else "")
+    return Verdict(End.ROLLED_BACK, taken_back(deployment, mine.reason if mine else ""))
+
+
+def taken_back(deployment: ServiceDeploymentView, otherwise: str = "") -> str:
+    """ECS's reason for ending it without success, with the alarms that went off."""
+    said = deployment.rollback_reason or deployment.reason or otherwise
     alarms = f" Alarms: {', '.join(deployment.alarms)}." if deployment.alarms else ""
-    return Verdict(End.ROLLED_BACK, (said or "ECS rolled the deployment back.") + alarms)
+    return (said or "ECS rolled the deployment back.") + alarms
 
 
 def _rollback_failed(

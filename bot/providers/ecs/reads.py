@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         DescribeServicesResponseTypeDef,
         ServiceDeploymentBriefTypeDef,
         ServiceDeploymentTypeDef,
+        ServiceRevisionTypeDef,
         ServiceTypeDef,
         TaskTypeDef,
     )
@@ -43,6 +44,19 @@ class Found(NamedTuple):
     view: ServiceView
     answer: ServiceTypeDef
     configuration: dict[str, Any]
+
+
+class Tagged(NamedTuple):
+    """A service, its whole description as ECS wrote it, and its tags."""
+
+    view: ServiceView
+    body: Mapping[str, Any]
+    tags: Mapping[str, str]
+
+    @property
+    def configuration(self) -> Mapping[str, Any]:
+        """How it is deployed."""
+        return self.body.get("deploymentConfiguration") or {}
 
 
 def account_of(ecs: EcsService) -> Account:
@@ -87,6 +101,21 @@ class EcsReads:
     ) -> DescribeServicesResponseTypeDef:
         client = self.clients.ecs(*account)
         return client.describe_services(cluster=cluster, services=list(names))
+
+    def tagged(self, ecs: EcsService) -> Tagged:
+        """The service with its tags. Raises ``Misconfigured`` where it does not exist."""
+        client = self.clients.ecs(ecs.region, ecs.role)
+        with _describing(ecs.cluster, [ecs.service]):
+            answer = client.describe_services(
+                cluster=ecs.cluster, services=[ecs.service], include=["TAGS"]
+            )
+            found = [
+                Tagged(service_view(each), raw, tags_of(raw))
+                for each, raw in zip(answer["services"], body_of(answer)["services"], strict=True)
+            ]
+        if not found:
+            raise unknown_service(ecs)
+        return found[0]
 
     def task_definition(self, ecs: EcsService, name: str) -> TaskDefinition | None:
         """With its tags; ``None`` where ECS does not know it (any more)."""
@@ -148,13 +177,22 @@ class EcsReads:
 
     def task_definitions_of(self, account: Account, arns: Sequence[str]) -> dict[str, str]:
         """The task definition of up to twenty service revisions."""
+        return {
+            each["serviceRevisionArn"]: each.get("taskDefinition", "")
+            for each in self.revisions(account, arns)
+        }
+
+    def revisions(self, account: Account, arns: Sequence[str]) -> list[ServiceRevisionTypeDef]:
+        """Up to twenty service revisions, whichever services they belong to."""
         client = self.clients.ecs(*account)
         with asking("ecs:DescribeServiceRevisions", f"{len(arns)} service revisions"):
             answer = client.describe_service_revisions(serviceRevisionArns=list(arns))
-            return {
-                each["serviceRevisionArn"]: each.get("taskDefinition", "")
-                for each in answer["serviceRevisions"]
-            }
+            return answer["serviceRevisions"]
+
+
+def tags_of(body: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of what ECS describes, by key."""
+    return {each["key"]: each.get("value", "") for each in body.get("tags") or ()}
 
 
 def _describing(cluster: str, names: Sequence[str]) -> AbstractContextManager[None]:

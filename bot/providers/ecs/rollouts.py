@@ -22,7 +22,7 @@ from bot.model.ports import Rollouts
 from bot.model.rollout import Finding, Live, Looks, Order, Plan, ReadBack, Told, Watched
 from bot.providers.aws_faults import asking
 from bot.providers.aws_session import AwsClients
-from bot.providers.ecs import task_definition
+from bot.providers.ecs import native_settings, task_definition
 from bot.providers.ecs.examination import examine, warnings
 from bot.providers.ecs.history import CLOCK_SLACK, History
 from bot.providers.ecs.observer import Observer
@@ -104,8 +104,8 @@ class EcsRollouts(Rollouts):
         ecs = spec.ecs
         found = self._rollable(ecs)
         if order.revision is None:
-            _unchanged(found.view, order, revision)
-        configuration = safe_configuration(found.configuration)
+            unchanged(found.view, order, revision)
+        configuration = safe_configuration(self._own(ecs, found))
         body = {
             "cluster": ecs.cluster,
             "service": ecs.service,
@@ -173,6 +173,14 @@ class EcsRollouts(Rollouts):
         with self._lock:
             at, definition = self._definitions.pop(name, (float("-inf"), None))
         return definition if self._ticks() - at < _RECENT else None
+
+    def _own(self, ecs: EcsService, found: Found) -> Mapping[str, Any]:
+        """The service's own deployment configuration: a canary's may still be in its place, and
+        would hold this rollout up at pauses that nobody answers."""
+        if not native_settings.is_set(found.configuration):
+            return found.configuration
+        tag = self._reads.tagged(ecs).tags.get(native_settings.BEFORE_TAG)
+        return native_settings.restored(found.configuration, tag)
 
     def _rollable(self, ecs: EcsService) -> Found:
         """The service, if it is one whose deployments ECS itself rolls without downtime."""
@@ -254,8 +262,11 @@ def safe_configuration(configuration: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _unchanged(service: ServiceView, order: Order, revision: str) -> None:
-    """What a new revision was made from must still run: somebody's doing would be undone unseen."""
+def unchanged(service: ServiceView, order: Order, revision: str) -> None:
+    """What a new revision was made from must still run: somebody's doing would be undone unseen.
+
+    Raises ``Terminal`` (``STALE_FROM``).
+    """
     primary = service.primary
     if primary is None or primary.revision in {order.base, revision}:
         return

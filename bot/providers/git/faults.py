@@ -145,6 +145,7 @@ _RACE = re.compile(
     r"|failed to lock|incorrect old value|reference already exists"
 )
 _REMOTE_LINE = re.compile(r"^remote: ?(?:error: )?(?P<said>.*?)\s*$", re.MULTILINE)
+_REPEATED = re.compile(r"^fatal: unable to access '[^']*': *", re.MULTILINE)
 _LOCAL_SOURCE = re.compile(r"src refspec .* does not match|bad object|unable to read|corrupt")
 
 
@@ -180,8 +181,10 @@ def said(words: str, secrets: Iterable[str] = ()) -> str:
     """The end of what git said as one printable line, without a secret."""
     for secret in secrets:
         words = words.replace(secret, "***")
+    words = _REPEATED.sub("", words)  # whoever tells this names the remote
     lines = [line.strip() for line in words.splitlines() if line.strip()]
-    text = "; ".join(lines[-3:]) or "it gave no reason"
+    lines = [line if line.endswith((".", ":", ";")) else f"{line};" for line in lines[-3:]]
+    text = " ".join(lines).rstrip(";") or "it gave no reason"
     text = "".join(c if c.isprintable() else " " for c in text)
     return text if len(text) <= _SHOWN else f"...{text[-_SHOWN:]}"
 

@@ -82,11 +82,22 @@ class Workload:
 
     @property
     def progress(self) -> Progress:
-        """Old pods are taken for available: a rollout takes them away only as new ones are."""
+        """Old pods are taken for available: a rollout takes them away only as new ones are.
+
+        Until its controller has seen the newest template, what it counts is of the one before.
+        """
+        if self.observed < self.generation:
+            return Progress(self.desired, old=self.replicas)
         old = max(0, self.replicas - self.updated)
         running = max(0, min(self.updated, self.available - old))
-        failed = self.desired if self._failed else 0
-        return Progress(self.desired, running, max(0, self.updated - running), failed, old)
+        short = max(0, self.updated - running)
+        pending, failed = (0, short) if self._failed else (short, 0)
+        return Progress(self.desired, running, pending, failed, old)
+
+    def misses(self, digest: str) -> bool:
+        """Whether its newest template surely has no image of that digest."""
+        images = [each.image for each in self.containers]
+        return bool(digest and images) and not any(digest in image for image in images)
 
     @property
     def _failed(self) -> bool:

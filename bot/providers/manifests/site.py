@@ -258,5 +258,6 @@ def only(path: Walk, line: int, found: list[Mapping], all_names: Iterable[str | 
         raise path.missing(found[1].line, what)
     names = [name[:80] for name in all_names if name is not None]
     more = ", ..." if len(names) > _NAMED else ""
-    listed = f"there are {', '.join(names[:_NAMED])}{more}" if names else "there are none"
+    count = "is only" if len(names) == 1 else "are"
+    listed = f"there {count} {', '.join(names[:_NAMED]) or 'none'}{more}"
     raise path.missing(line, listed)

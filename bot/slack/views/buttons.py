@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from slack_sdk.models.blocks import ButtonElement, ConfirmObject, PlainTextObject
 
+from bot.model.canary import Act, Canary, Phase
+from bot.model.canary_plan import in_percent
 from bot.model.deployment import Deployment, Kind, Status
 from bot.model.reply import CardFacts
 from bot.slack.views.ids import VALUE_LIMIT, Action, Handle
@@ -23,19 +27,60 @@ def of_card(facts: CardFacts) -> list[ButtonElement]:
             ]
         case Status.QUEUED:
             return [_cancel(deployment), _details(deployment)]
-        case Status.RUNNING if deployment.kind is Kind.DEPLOY:
-            return [_cancel_and_roll_back(deployment), _details(deployment)]
         case Status.RUNNING:
-            return [_details(deployment)]
+            return [*_of_running(facts), _details(deployment)]
         case Status.SUCCEEDED if facts.current:
             return [roll_back(deployment)]
         case _:
             return [roll_back(deployment)] if facts.stays else []
 
 
+def _of_running(facts: CardFacts) -> list[ButtonElement]:
+    if facts.canary is not None:
+        return of_canary(facts.deployment, facts.canary)
+    is_deploy = facts.deployment.kind is Kind.DEPLOY
+    return [_cancel_and_roll_back(facts.deployment)] if is_deploy else []
+
+
+def of_canary(deployment: Deployment, canary: Canary) -> list[ButtonElement]:
+    """What a person may tell it, while it is on trial and not about to go back."""
+    shown = replace(Handle.of(deployment), step=str(canary.step))
+    aborted = canary.wish is not None and canary.wish.act is Act.ABORT
+    match canary.phase:
+        case Phase.SHIFTING | Phase.BAKING | Phase.ASKING if not aborted:
+            ways = _promote(deployment, canary, shown)
+            return [*ways, _hold(canary, shown), _abort(deployment, shown)]
+        case _:
+            return []
+
+
+def _promote(deployment: Deployment, canary: Canary, shown: Handle) -> list[ButtonElement]:
+    """To the next step, and to the end; at the last step these are the same."""
+    said = f"{_what(deployment)} gets all of the traffic now, whatever the steps left would show."
+    confirm = _confirm("Promote it fully?", said, "Promote fully", "Not now")
+    fully = _button("Promote fully", Action.CANARY_PROMOTE_FULLY, shown, confirm=confirm)
+    later = canary.plan.steps[canary.step + 1 :]
+    if not later:
+        return [fully]
+    label = f"Promote to {in_percent(later[0].share)}"
+    return [_button(label, Action.CANARY_PROMOTE, shown, style="primary"), fully]
+
+
+def _hold(canary: Canary, shown: Handle) -> ButtonElement:
+    if canary.held_by is not None:
+        return _button("Go on", Action.CANARY_GO_ON, shown)
+    return _button("Hold", Action.CANARY_HOLD, shown)
+
+
+def _abort(deployment: Deployment, shown: Handle) -> ButtonElement:
+    said = f"{_what(deployment)} gets no traffic any more, and what ran before it serves all of it."
+    confirm = _confirm("Roll this canary back?", said, "Roll back", "Keep it")
+    return _button("Roll back", Action.CANARY_ABORT, shown, style="danger", confirm=confirm)
+
+
 def roll_back(deployment: Deployment) -> ButtonElement:
     """Opens the modal of known-good versions."""
-    return _button("Roll back", Action.ROLL_BACK, deployment, style="danger")
+    return _button("Roll back", Action.ROLL_BACK, Handle.of(deployment), style="danger")
 
 
 def suggestion(command: str) -> ButtonElement:
@@ -52,21 +97,23 @@ def opener(label: str, action: Action, handle: Handle) -> ButtonElement:
 def _approve(deployment: Deployment) -> ButtonElement:
     said = f"This lets {_what(deployment)} start as soon as its turn comes."
     confirm = _confirm("Approve this deployment?", said, "Approve", "Not now")
-    return _button("Approve", Action.APPROVE, deployment, style="primary", confirm=confirm)
+    return _button(
+        "Approve", Action.APPROVE, Handle.of(deployment), style="primary", confirm=confirm
+    )
 
 
 def _reject(deployment: Deployment) -> ButtonElement:
-    return _button("Reject", Action.REJECT, deployment, style="danger")
+    return _button("Reject", Action.REJECT, Handle.of(deployment), style="danger")
 
 
 def _details(deployment: Deployment) -> ButtonElement:
-    return _button("Details", Action.DETAILS, deployment)
+    return _button("Details", Action.DETAILS, Handle.of(deployment))
 
 
 def _cancel(deployment: Deployment) -> ButtonElement:
     said = f"{_what(deployment)} will not start."
     confirm = _confirm("Cancel this deployment?", said, "Cancel it", "Keep it")
-    return _button("Cancel", Action.CANCEL, deployment, confirm=confirm)
+    return _button("Cancel", Action.CANCEL, Handle.of(deployment), confirm=confirm)
 
 
 def _cancel_and_roll_back(deployment: Deployment) -> ButtonElement:
@@ -75,7 +122,7 @@ def _cancel_and_roll_back(deployment: Deployment) -> ButtonElement:
     return _button(
         "Cancel and roll back",
         Action.CANCEL_AND_ROLL_BACK,
-        deployment,
+        Handle.of(deployment),
         style="danger",
         confirm=confirm,
     )
@@ -94,7 +141,7 @@ def _label(text: str) -> PlainTextObject:
 def _button(
     label: str,
     action: Action,
-    deployment: Deployment,
+    handle: Handle,
     *,
     style: str | None = None,
     confirm: ConfirmObject | None = None,
@@ -102,7 +149,7 @@ def _button(
     return ButtonElement(
         text=_label(label),
         action_id=action,
-        value=Handle.of(deployment).dump(),
+        value=handle.dump(),
         style=style,
         confirm=confirm,
     )

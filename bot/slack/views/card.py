@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 from slack_sdk.models.blocks import Block
 
+from bot.model.canary import Canary, Phase
 from bot.model.deployment import Ballot, Deployment, Progress, Status, Vote
 from bot.model.reply import CardFacts
-from bot.slack.views import buttons
+from bot.slack.views import buttons, canary_card
 from bot.slack.views.message import (
     Message,
     actions,
@@ -37,14 +38,17 @@ BAR = 10
 
 def card(facts: CardFacts, now: datetime, note: str = "") -> Message:
     """Draw the card as of ``now``; ``note`` says where the card came from if it was moved."""
-    return message(sentence(facts.deployment), _blocks(facts, now, note))
+    said = sentence(facts.deployment, facts.canary)
+    return message(said, _blocks(facts, now, note))
 
 
-def sentence(deployment: Deployment) -> str:
+def sentence(deployment: Deployment, canary: Canary | None = None) -> str:
     """The card in one sentence: the notification, and what a screen reader reads."""
     who, what = person(deployment.requester), image(deployment.image)
+    under_way = canary if deployment.status is Status.RUNNING else None
+    at = f" ({canary_card.brief(under_way)})" if under_way else ""
     return (
-        f"{mark(deployment.status)} {escaped(deployment.id)} is {words(deployment.status)}: "
+        f"{mark(deployment.status)} {escaped(deployment.id)}: {words(deployment.status)}{at}. "
         f"{who} asked to {verb(deployment)} {target(deployment.target)} to {what}."
     )
 
@@ -89,6 +93,8 @@ def _state(facts: CardFacts, now: datetime) -> Iterator[Block]:
         yield section(f"*Queue*\nThis deployment is {turn} on {target(deployment.target)}.")
     if deployment.status is Status.RUNNING:
         yield from _running(facts, now)
+    if facts.canary is not None:
+        yield from canary_card.canary(facts.canary, facts.promoters)
     if deployment.settled:
         yield context(_ended(deployment))
 
@@ -117,10 +123,13 @@ def _from_group(facts: CardFacts) -> str:
 
 def _running(facts: CardFacts, now: datetime) -> Iterator[Block]:
     deployment, progress = facts.deployment, facts.deployment.progress
-    yield section(f"*Tasks* {bar(progress)} {_tasks(progress)}")
+    is_canary = facts.canary is not None
+    if facts.canary is None or facts.canary.phase is Phase.PROMOTING:
+        yield section(f"*Tasks* {bar(progress)} {_tasks(progress)}")
     if deployment.started_at:
         elapsed = f"Running for {lasting(now - deployment.started_at)}"
-        usual = f"; usually takes {lasting(facts.usual)}" if facts.usual else ""
+        # How long a rollout usually takes says nothing of a canary.
+        usual = f"; usually takes {lasting(facts.usual)}" if facts.usual and not is_canary else ""
         yield context(f"{elapsed}{usual}. Started {moment(deployment.started_at)}.")
 
 
@@ -161,8 +170,16 @@ def _how_long(deployment: Deployment) -> str:
     return f" after {lasting(span)}"
 
 
+def _when(deployment: Deployment) -> str:
+    """Of what moment a warning is true: on the card of what has ended, it would seem to be now."""
+    if not deployment.settled:
+        return ""
+    return "When it began: " if deployment.started_at else "When it was asked for: "
+
+
 def _notes(facts: CardFacts, note: str) -> Iterator[Block]:
-    lines = [f"⚠️ {escaped(warning, 300)}" for warning in facts.warnings]
+    when = _when(facts.deployment)
+    lines = [f"⚠️ {when}{escaped(warning, 300)}" for warning in facts.warnings]
     if facts.deployment.overridden_freeze:
         lines.append(f"🧊 {escaped(facts.deployment.overridden_freeze, 300)}")
     if facts.lock:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from slack_sdk.models.blocks import Block
 from slack_sdk.models.views import View
 
+from bot.model.canary import Canary
 from bot.model.deployment import Deployment, Status
 from bot.slack.views import buttons
 from bot.slack.views.deployments import line
@@ -22,10 +23,19 @@ LINES = 20
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What is on somebody's desk: ``mine`` waits for this reader's approval."""
+    """What is on somebody's desk: ``mine`` waits for this reader's approval.
+
+    ``canaries`` are those under way.
+    """
 
     mine: tuple[Deployment, ...]
     active: tuple[Deployment, ...]
+    canaries: tuple[Canary, ...] = ()
+
+    def line(self, one: Deployment, now: datetime) -> str:
+        """One of them in one line."""
+        at = next((each for each in self.canaries if each.deployment_id == one.id), None)
+        return line(one, now, at)
 
 
 def home(desk: Desk, now: datetime) -> View:
@@ -45,18 +55,21 @@ def _blocks(desk: Desk, now: datetime) -> Iterator[Block]:
             buttons.opener("Roll back…", Action.OPEN_ROLLBACK_FORM, Handle()),
         ]
     )
-    yield from _list("Waiting for me", desk.mine, now)
+    yield from _list("Waiting for me", desk.mine, lambda one: desk.line(one, now))
     for heading, state in (
         ("Running", Status.RUNNING),
         ("Queued", Status.QUEUED),
         ("Waiting for approval", Status.AWAITING_APPROVAL),
     ):
-        yield from _list(heading, [one for one in desk.active if one.status is state], now)
+        found = [one for one in desk.active if one.status is state]
+        yield from _list(heading, found, lambda one: desk.line(one, now))
     yield context(f"As of {moment(now, '{date_short_pretty} {time_secs}')}.")
 
 
-def _list(heading: str, found: Sequence[Deployment], now: datetime) -> Iterator[Block]:
+def _list(
+    heading: str, found: Sequence[Deployment], drawn: Callable[[Deployment], str]
+) -> Iterator[Block]:
     yield header(heading)
-    yield from paragraphs(line(one, now) for one in found[:LINES]) or [section("Nothing.")]
+    yield from paragraphs(map(drawn, found[:LINES])) or [section("Nothing.")]
     if len(found) > LINES:
         yield context(f"… and {len(found) - LINES} more.")

@@ -19,6 +19,11 @@ class Action(StrEnum):
     CANCEL_AND_ROLL_BACK = "cancel_and_roll_back"
     ROLL_BACK = "roll_back"
     DETAILS = "details"
+    CANARY_PROMOTE = "canary_promote"
+    CANARY_PROMOTE_FULLY = "canary_promote_fully"
+    CANARY_HOLD = "canary_hold"
+    CANARY_GO_ON = "canary_go_on"
+    CANARY_ABORT = "canary_abort"
     SUGGESTION = "suggestion"
     OPEN_DEPLOY_FORM = "open_deploy_form"
     OPEN_ROLLBACK_FORM = "open_rollback_form"
@@ -53,13 +58,17 @@ VALUE_LIMIT = 2000
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """What a button or a form carries: names only, to be read again from the database on use."""
+    """What a button or a form carries: names only, to be read again from the database on use.
+
+    ``step`` is the canary's step that the card showed, counted from 0.
+    """
 
     id: str = ""
     digest: str = ""
     service: str = ""
     environment: str = ""
     channel: str = ""
+    step: str = ""
 
     @classmethod
     def of(cls, deployment: Deployment) -> Handle:

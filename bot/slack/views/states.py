@@ -10,7 +10,7 @@ WORDS: dict[Status, tuple[str, str]] = {
     Status.QUEUED: ("⏳", "queued"),
     Status.RUNNING: ("🚀", "running"),
     Status.SUCCEEDED: ("✅", "succeeded"),
-    Status.ROLLED_BACK: ("↩️", "rolled back by ECS"),
+    Status.ROLLED_BACK: ("↩️", "rolled back"),
     Status.FAILED: ("❌", "failed"),
     Status.CANCELLED: ("🚫", "cancelled"),
     Status.SUPERSEDED: ("⏭️", "superseded"),

@@ -9,6 +9,7 @@ from slack_sdk.models.blocks import Block
 
 from bot.model.deployment import Pause
 from bot.model.reply import StatusReport, TargetStatus
+from bot.slack.views.canary_card import brief
 from bot.slack.views.message import Message, message, paragraphs, section
 from bot.slack.views.states import mark, words
 from bot.slack.views.text import escaped, image, lasting, moment, person, target
@@ -41,10 +42,12 @@ def _target(one: TargetStatus, now: datetime) -> Iterator[str]:
     yield f"*{target(one.target)}* {image(one.running)}{since}{by}"
     if one.unreadable:
         yield f"❓ cannot be read: {escaped(one.unreadable, 200)}"
-    if one.drift:
-        yield f"⚠️ drift: {escaped(one.drift, 200)}"
+    for clause in one.drift:
+        yield f"⚠️ drift: {escaped(clause, 300)}"
     for active in one.active:
         yield f"{mark(active.status)} {escaped(active.id)}: {words(active.status)}"
+    if one.canary:
+        yield f"🐤 {escaped(one.canary.deployment_id)}: {brief(one.canary)}"
     for lock in one.locks:
         yield f"🔒 locked by {person(lock.owner)}: {escaped(lock.reason, 150)}"
     if one.frozen:

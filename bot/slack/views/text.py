@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from bot.model.deployment import Image, Person, Target
 
 #: Slack's limits, in characters.
-HEADER, SECTION, FIELD, TEXT, BUTTON, OPTION, TITLE = 150, 3000, 2000, 4000, 75, 75, 24
+HEADER, SECTION, FIELD, TEXT, BUTTON, OPTION, TITLE, ALT = 150, 3000, 2000, 4000, 75, 75, 24, 1000
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 

@@ -318,7 +318,8 @@ class Conductor(Patrol):
         for each in turn.entries:
             tx.audit.append(_row(deployment, each))
         for note in turn.notes:
-            tx.outbox.thread(deployment.id, note.key, note.text, broadcast=note.broadcast)
+            put = tx.outbox.chart if note.chart else tx.outbox.thread
+            put(deployment.id, note.key, note.text, broadcast=note.broadcast)
         if turn.ended is not None:
             current = tx.deployments.get_for_update(deployment.id)
             if current is not None and not current.settled:

@@ -207,8 +207,8 @@ def _heed(seen: Seen) -> Turn:
         canary = replace(canary, share=seen.stand.share)
         seen = replace(seen, canary=canary)
     match canary.wish:
-        case wish if wish is not None and wish.act is Act.HOLD:
-            holds = None if seen.canary.held_by else wish.by
+        case wish if wish is not None and wish.act in {Act.HOLD, Act.GO_ON}:
+            holds = wish.by if wish.act is Act.HOLD else None
             said = f"Held by {wish.by.name}." if holds else f"{wish.by.name} lets it go on."
             changes = {"wish": None, "held_by": holds, "share": seen.canary.share}
             return Turn(changes, notes=(Note(f"held:{wish.at.isoformat()}", said),))

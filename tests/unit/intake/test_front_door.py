@@ -9,6 +9,7 @@ import pytest
 
 from bot.commands import model as commands
 from bot.commands.model import Command, Deploy, PauseAll, ShowStatus
+from bot.model.canary import Act
 from bot.model.deployment import ACTIVE, NEXT, TERMINAL, Status
 from bot.model.errors import Unreachable
 from bot.model.reply import Accepted, Refused
@@ -28,6 +29,8 @@ ONE_OF_EACH: dict[type, Command] = {
     for command in (
         commands.Deploy((STAGING,)),
         commands.Rollback(STAGING),
+        commands.Conduct(Act.PROMOTE, STAGING),
+        commands.ShowCanary(STAGING),
         commands.OpenDeployForm(),
         commands.OpenRollbackForm(STAGING),
         commands.ShowStatus(),

@@ -22,12 +22,16 @@ from bot.commands.model import (
     ShowStatus,
     ShowWhoAmI,
 )
-from bot.model.catalog import FreezeWindow
+from bot.model.canary import Canary, Measured, Phase, Reading
+from bot.model.canary_plan import CanaryPlan, Native
+from bot.model.catalog import FreezeWindow, People
+from bot.model.counts import Arm
 from bot.model.deployment import Status, Target
 from bot.model.errors import AccessDenied
 from bot.model.reply import (
     AuditReport,
     CardFacts,
+    ChartFacts,
     DeployForm,
     DeploymentList,
     Details,
@@ -86,34 +90,34 @@ def test_status_tells_what_runs_since_when_and_by_whom(rooms: Rooms) -> None:
     assert line.running.digest == rooms.digests["v2"]
     assert (line.since, line.by) == (began, person("alice"))
     assert (line.active, line.locks, line.frozen) == ((), (), "")
-    assert (line.drift, line.unreadable) == ("", "")
+    assert (line.drift, line.unreadable) == ((), "")
 
 
 def test_status_of_what_nobody_released_has_no_drift(rooms: Rooms) -> None:
     line = status(rooms)
     assert line.running is not None
-    assert (line.since, line.by, line.drift) == (None, None, "")
+    assert (line.since, line.by, line.drift) == (None, None, ())
 
 
 def test_status_tells_that_somebody_deployed_past_quarterdeck(rooms: Rooms) -> None:
     rooms.finished("v2")
     rooms.rollouts.deploy_elsewhere(STAGING, rooms.image("backend", "v3"))
-    drift = status(rooms).drift
-    assert rooms.digests["v3"][:19] in drift
+    (drift,) = status(rooms).drift
+    assert rooms.digests["v3"][7:19] in drift
     assert "v2 was released last: changed outside Quarterdeck" in drift
 
 
 def test_drift_to_an_image_without_a_digest_names_the_revision(rooms: Rooms) -> None:
     rooms.finished("v2")
     revision = rooms.rollouts.deploy_elsewhere(STAGING, None)
-    assert status(rooms).drift.startswith(f"runs {revision}, but v2")
+    assert status(rooms).drift[0].startswith(f"is set to {revision}, but v2")
 
 
 def test_while_something_is_under_way_there_is_no_drift(rooms: Rooms) -> None:
     rooms.finished("v2")
     running = rooms.started("v3")
     line = status(rooms)
-    assert line.drift == ""
+    assert line.drift == ()
     assert [active.id for active in line.active] == [running.id]
 
 
@@ -123,7 +127,7 @@ def test_a_target_that_cannot_be_read_says_so_and_hides_no_other(rooms: Rooms) -
     assert isinstance(reply, StatusReport)
     unreadable = [line for line in reply.targets if line.unreadable]
     assert [line.unreadable for line in unreadable] == ["No ecs:DescribeServices on main."]
-    assert (unreadable[0].running, unreadable[0].drift) == (None, "")
+    assert (unreadable[0].running, unreadable[0].drift) == (None, ())
     assert sum(line.running is not None for line in reply.targets) == 3
 
 
@@ -221,7 +225,7 @@ def test_why_tells_each_decision_with_what_to_do(rooms: Rooms) -> None:
     rooms.says("iris", Reject(made.id))
     rooms.says("bob", Reject(made.id, "not on a Friday"))
     told = why(rooms, made.id)
-    assert told.subject.startswith(f"{made.id} is rejected. Rejected by bob: not on a Friday")
+    assert told.subject.startswith(f"{made.id} was rejected. Rejected by bob: not on a Friday")
     (refused, ended) = told.lines
     assert refused[0] == "NOT_APPROVER"
     assert refused[1].startswith("vote.reject by iris: iris is not an approver")
@@ -394,3 +398,41 @@ def test_a_card_of_what_left_the_catalog_is_still_drawn(rooms: Rooms) -> None:
     made = rooms.deploy("v2", PRODUCTION)
     rooms.catalog = without(rooms.catalog, PRODUCTION, Target("analytics", "production"))
     assert facts(rooms, made.id).deployment == made
+
+
+def test_a_canary_stands_on_its_card_in_status_and_in_the_queue(rooms: Rooms) -> None:
+    made = rooms.started("v2")
+    assert facts(rooms, made.id).canary is None
+    one = Canary(made.id, CanaryPlan(native=Native()), Phase.BAKING, rooms.clock.now(), share=0.1)
+    with rooms.database.begin() as tx:
+        tx.canaries.add(one)
+    assert facts(rooms, made.id).canary == one
+    assert status(rooms).canary == one
+    queue = rooms.says("alice", ShowQueue())
+    assert isinstance(queue, DeploymentList)
+    assert queue.canary_of(made.id) == one
+    with rooms.database.begin() as tx:
+        tx.canaries.change(one, phase=Phase.OVER)
+    assert facts(rooms, made.id).canary is not None
+    assert status(rooms).canary is None
+
+
+def test_a_card_names_who_may_tell_a_canary_what_to_do(rooms: Rooms) -> None:
+    made = rooms.deploy("v2", PRODUCTION)
+    everybody = "any full member of the workspace"
+    assert facts(rooms, made.id).promoters == f"{everybody}, <!subteam^{CAPTAINS}>"
+    rooms.catalog = a_catalog(promoters=People(users=("U0BOB",)))
+    assert facts(rooms, made.id).promoters == "<@U0BOB>"
+
+
+def test_a_chart_is_drawn_from_all_ticks(rooms: Rooms) -> None:
+    made = rooms.started("v2")
+    assert rooms.intake.chart(made.id) is None
+    now = rooms.clock.now()
+    one = Canary(made.id, CanaryPlan(native=Native()), Phase.BAKING, now)
+    tick = Measured(Reading(now, 30, Arm(10), Arm(90, 1)), 0)
+    with rooms.database.begin() as tx:
+        tx.canaries.add(one)
+        tx.canaries.tick(made.id, 0, tick)
+    assert rooms.intake.chart(made.id) == ChartFacts(rooms.get(made.id), one, (tick,))
+    assert rooms.intake.chart("backend-staging-99") is None

@@ -25,7 +25,7 @@ def on_its_card(rooms: Rooms, made: Deployment) -> tuple[str, ...]:
     return reply.facts.warnings
 
 
-def drift(rooms: Rooms) -> str:
+def drift(rooms: Rooms) -> tuple[str, ...]:
     reply = rooms.says("alice", ShowStatus("backend", "staging"))
     assert isinstance(reply, StatusReport)
     return reply.targets[0].drift
@@ -114,10 +114,10 @@ def test_the_card_tells_what_was_true_when_it_began(rooms: Rooms) -> None:
     del rooms.rollouts.downtime[STAGING]
     rooms.rollouts.drift[STAGING] = BEHIND
     rooms.start(made)
-    assert on_its_card(rooms, made) == (f"backend/staging {BEHIND}",)
+    assert on_its_card(rooms, made) == (f"backend/staging: {BEHIND}",)
     del rooms.rollouts.drift[STAGING]
     rooms.finish(made)
-    assert on_its_card(rooms, made) == (f"backend/staging {BEHIND}",)
+    assert on_its_card(rooms, made) == (f"backend/staging: {BEHIND}",)
 
 
 # --- drift ---
@@ -126,30 +126,33 @@ def test_the_card_tells_what_was_true_when_it_began(rooms: Rooms) -> None:
 def test_what_differs_from_git_is_told_beside_what_somebody_else_deployed(rooms: Rooms) -> None:
     rooms.finished("v2")
     rooms.rollouts.drift[STAGING] = BEHIND
-    assert drift(rooms) == BEHIND
+    assert drift(rooms) == (BEHIND,)
     rooms.rollouts.deploy_elsewhere(STAGING, rooms.image("backend", "v1"))
-    first, second = drift(rooms).split("; ")
-    assert first.endswith("but v2 was released last: changed outside Quarterdeck")
+    first, second = drift(rooms)
+    named = f"{rooms.digests['v1'][7:19]}"
+    assert first.startswith("is set to ")
+    assert named in first
+    assert first.endswith(", but v2 was released last: changed outside Quarterdeck")
     assert second == BEHIND
     made = rooms.deploy("v3")
-    assert on_its_card(rooms, made) == (f"backend/staging {first}", f"backend/staging {second}")
+    assert on_its_card(rooms, made) == (f"backend/staging {first}", f"backend/staging: {second}")
 
 
 def test_what_was_released_last_and_is_not_in_git_was_not_changed_outside(rooms: Rooms) -> None:
     """A rollback in Argo CD's history leaves git as it is."""
     rooms.finished("v2")
     rooms.rollouts.deploy_elsewhere(STAGING, rooms.image("backend", "v2"))
-    assert drift(rooms).endswith("changed outside Quarterdeck")
+    assert drift(rooms)[0].endswith("changed outside Quarterdeck")
     rooms.rollouts.drift[STAGING] = BEHIND
-    assert drift(rooms) == BEHIND
+    assert drift(rooms) == (BEHIND,)
 
 
 def test_while_something_runs_nothing_has_drifted_but_while_it_waits(rooms: Rooms) -> None:
     rooms.rollouts.drift[STAGING] = BEHIND
     made = rooms.deploy("v2")
-    assert drift(rooms) == BEHIND
+    assert drift(rooms) == (BEHIND,)
     rooms.start(made)
-    assert drift(rooms) == ""
+    assert drift(rooms) == ()
     assert rooms.deploy("v3").notes == ()
 
 
@@ -162,12 +165,13 @@ def test_what_a_deployment_of_ours_left_there_was_not_changed_outside(
     getattr(rooms.rollouts, end)(STAGING)
     rooms.observer.look()
     assert rooms.get(left.id).settled
-    assert drift(rooms).startswith(f"runs v3, which {left.id} left there: it is ")
+    how = {"break_down": "failed", "lose": "ended, and nobody knows how"}[end]
+    assert drift(rooms) == (f"is set to v3, which {left.id} left there: it {how}",)
     rooms.rollouts.drift[STAGING] = BEHIND
-    assert rooms.deploy("v1").notes == (f"backend/staging {BEHIND}",)
+    assert rooms.deploy("v1").notes == (f"backend/staging: {BEHIND}",)
     back = rooms.asked("iris", Rollback(STAGING, "previous", "broken"))
     assert back.image.ref == "v2"
-    assert back.notes == (f"backend/staging {BEHIND}",)
+    assert back.notes == (f"backend/staging: {BEHIND}",)
 
 
 def test_what_came_after_a_deployment_that_failed_was_changed_outside(rooms: Rooms) -> None:
@@ -176,4 +180,4 @@ def test_what_came_after_a_deployment_that_failed_was_changed_outside(rooms: Roo
     rooms.rollouts.break_down(STAGING)
     rooms.observer.look()
     rooms.rollouts.deploy_elsewhere(STAGING, rooms.image("backend", "v3"))
-    assert drift(rooms).endswith("changed outside Quarterdeck")
+    assert drift(rooms)[0].endswith("changed outside Quarterdeck")

@@ -191,6 +191,7 @@ def test_defaults_refuse_rather_than_allow() -> None:
 
 def test_a_catalog_survives_being_written_and_read() -> None:
     whole = catalog()
-    again = Catalog.model_validate_json(whole.model_dump_json(by_alias=True))
+    written = whole.model_dump_json(by_alias=True, exclude_none=True)  # null is no way to leave out
+    again = Catalog.model_validate_json(written)
     assert again == whole
     assert '"timeout":"30m"' in whole.model_dump_json(by_alias=True)

@@ -9,6 +9,7 @@ from bot.playground.aws.records import Behaviour
 from bot.playground.aws.world import World
 from bot.playground.page.applications import Applications
 from bot.playground.page.git_levers import GitLevers
+from bot.playground.page.world import draw_all, services
 from bot.playground.slack.refusal import CannotDo
 from bot.playground.tour.cluster import REPOSITORY, SERVICE, Cluster
 from bot.playground.tour.fleet import NEW, OLD, furnish, furnish_cluster, image_of
@@ -31,7 +32,7 @@ def cluster(world: World, tmp_path: Path) -> Iterator[Cluster]:
 
 
 def drawn(cluster: Cluster, id_: str = STAGING) -> str:
-    return str(dict(Applications(cluster).draw())[id_])
+    return str(dict(draw_all(Applications(cluster).pictures()))[id_])
 
 
 def aside(world: World, cluster: Cluster, tag: str) -> None:
@@ -59,6 +60,41 @@ def test_a_commit_rolls_and_is_shown_with_its_author(world: World, cluster: Clus
     assert "COMPLETED" in html
     assert cluster.running("staging") == {image_of(world, SERVICE, NEW).digest}
     assert cluster.told("staging") == 0
+
+
+def test_commits_are_those_that_changed_its_folder(cluster: Cluster) -> None:
+    """Whatever they are called: people do not name the environment."""
+    pictures = Applications(cluster)
+    path = "analytics/staging/deployment.yaml"
+    text = cluster.git.read(REPOSITORY, path).replace("replicas: 2", "replicas: 3")
+    cluster.git.commit(REPOSITORY, "Olga <olga@acme.example>", {path: text}, "Three pods")
+    cluster.git.commit(
+        REPOSITORY, "Olga <olga@acme.example>", {"README.md": "x\n"}, "No production"
+    )
+    html = dict(draw_all(pictures.pictures()))
+    assert "Three pods" in html[STAGING]
+    assert "Three pods" not in html["svc-analytics-production"]
+    assert "No production" not in html["svc-analytics-production"]
+
+
+def test_what_was_deployed_to_last_stands_before_what_runs_on_ecs(
+    world: World, cluster: Cluster
+) -> None:
+    def ids() -> list[str]:
+        return [id_ for id_, _ in draw_all([*services(world), *Applications(cluster).pictures()])]
+
+    still = ids()
+    assert still[-2:] == [STAGING, "svc-analytics-production"]
+    aside(world, cluster, NEW)
+    still.remove(STAGING)
+    assert ids() == [STAGING, *still]
+
+
+def test_a_guest_may_clone_and_push(cluster: Cluster) -> None:
+    token = cluster.clone_url().partition("guest:")[2].partition("@")[0]
+    found = cluster.git.access(token)
+    assert found is not None
+    assert found.writes
 
 
 def test_what_crashes_is_degraded(world: World, cluster: Cluster) -> None:

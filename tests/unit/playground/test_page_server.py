@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from slack_sdk import WebClient
 
 from bot.commands.grammar import SLASHES
 from bot.playground.page.acts import Acts
@@ -70,7 +71,13 @@ def browser(slack: Workspace) -> Iterator[Browser]:
     painter = Painter(slack, lambda: {"services": [], "levers": [], "trail": []})
     acts = Acts(slack, SLASHES)
     server = PageServer(
-        Content(lambda: "<!doctype html>", painter.scene, acts.do, slack.changed_since)
+        Content(
+            lambda: "<!doctype html>",
+            painter.scene,
+            acts.do,
+            slack.changed_since,
+            slack.files.content,
+        )
     )
     address = server.start()
     try:
@@ -194,3 +201,21 @@ def test_the_bot_is_written_to_in_direct_messages(slack: Workspace, browser: Bro
     body = {"person": "alice", "channel": direct.id, "text": "status"}
     assert "dispatch_failed" in browser.post("/act/type", body)[1]["note"]
     assert "status" in browser.log("alice", direct.id)
+
+
+def test_an_uploaded_picture_is_shown_from_here_and_nothing_else_is(
+    browser: Browser, slack: Workspace
+) -> None:
+    client = WebClient(token=slack.secrets.bot_token, base_url=slack.api_url)
+    png, page = b"\x89PNG\r\n\x1a\n...", b"<script>alert(1)</script>"
+    answers = [
+        client.files_upload_v2(filename="x.png", content=body, channel=DEPLOYMENTS)
+        for body in (png, page)
+    ]
+    shown, hidden = (str(answer["files"][0]["id"]) for answer in answers)
+    assert f'src="/files/{shown}"' in browser.log()
+    status, headers, body = browser.send("GET", f"/files/{shown}")
+    assert (status, headers["Content-Type"], body) == (200, "image/png", png)
+    assert "img-src 'self'" in headers["Content-Security-Policy"]
+    assert browser.send("GET", f"/files/{hidden}")[0] == 404
+    assert browser.send("GET", "/files/F0NOTHING")[0] == 404

@@ -13,9 +13,10 @@ from bot.playground.page.world import (
     TASKS,
     Phase,
     age,
+    draw_all,
     draw_legend,
-    draw_services,
     phase_of,
+    services,
     tone,
 )
 from bot.playground.tour.fleet import BROKEN, ENVIRONMENTS, NEW, OLD, ON_ECS, furnish
@@ -32,7 +33,7 @@ def world() -> Iterator[World]:
 
 
 def drawn(world: World, id_: str = BACKEND) -> str:
-    return str(dict(draw_services(world))[id_])
+    return str(dict(draw_all(services(world)))[id_])
 
 
 def squares(html: str, phase: Phase) -> int:
@@ -40,24 +41,24 @@ def squares(html: str, phase: Phase) -> int:
 
 
 def test_there_is_one_picture_for_each_service_and_environment(world: World) -> None:
-    ids = [id_ for id_, _ in draw_services(world)]
+    ids = [id_ for id_, _ in draw_all(services(world))]
     wanted = {f"svc-{name}-{place}" for name in ON_ECS for place in ENVIRONMENTS}
     assert set(ids) == wanted
     assert len(ids) == len(wanted)
 
 
 def test_the_service_that_was_deployed_to_last_stands_first(world: World) -> None:
-    at_first = [id_ for id_, _ in draw_services(world)]
+    at_first = [id_ for id_, _ in draw_all(services(world))]
     for environment, name in (("production", "frontend"), ("production", "backend")):
         world.advance(60)
         world.deploy_out_of_band(environment, name, NEW)
     moved = ["svc-backend-production", "svc-frontend-production"]
     still = [id_ for id_ in at_first if id_ not in moved]
-    assert [id_ for id_, _ in draw_services(world)] == moved + still
+    assert [id_ for id_, _ in draw_all(services(world))] == moved + still
 
 
 def test_the_element_carries_its_id(world: World) -> None:
-    for id_, html in draw_services(world):
+    for id_, html in draw_all(services(world)):
         assert html.lstrip().startswith(f'<article class="w-service" id="{id_}"')
 
 
@@ -169,7 +170,7 @@ def test_foreign_text_is_escaped(world: World) -> None:
 
 
 def test_what_did_not_change_is_drawn_the_same(world: World) -> None:
-    assert draw_services(world) == draw_services(world)
+    assert draw_all(services(world)) == draw_all(services(world))
 
 
 def test_ages_are_in_the_time_of_ecs() -> None:
@@ -177,7 +178,7 @@ def test_ages_are_in_the_time_of_ecs() -> None:
     world = World(speed=0.0, wall=lambda: wall[0])
     furnish(world)
     wall[0] += 6
-    assert ">2 min ago<" in str(dict(draw_services(world, speed=20.0))[BACKEND])
+    assert ">2 min ago<" in str(dict(draw_all(services(world, speed=20.0)))[BACKEND])
 
 
 @pytest.mark.parametrize(

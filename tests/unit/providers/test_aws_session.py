@@ -32,6 +32,8 @@ def test_one_client_per_region_and_role_however_many_ask(aws: LocalAws) -> None:
         assert len(set(threads.map(ask, range(8)))) == 1
     assert aws.clients.ecs(REGION) is not aws.clients.ecs("us-east-1")
     assert aws.clients.ecs(REGION) is not aws.clients.ecs(REGION, ROLE)
+    assert aws.clients.cloudwatch(REGION) is aws.clients.cloudwatch(REGION)
+    assert aws.clients.cloudwatch(REGION) is not aws.clients.cloudwatch(REGION, ROLE)
 
 
 def test_a_call_is_sent_once(aws: LocalAws) -> None:

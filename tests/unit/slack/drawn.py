@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bot.model.canary import Canary, Crew, Judgement, Past, Phase
+from bot.model.canary_plan import CanaryLimits, CanaryPlan, CanaryStep, Native
 from bot.model.deployment import Deployment, Image, Kind, Person, Status, Target
 from bot.model.reply import CardFacts
+from bot.slack.messenger import Picture
 from bot.slack.outbox import Deliverer, Route
 from bot.slack.views.message import Message
 from tests.fakes.deliveries import FakeDeliveries
@@ -43,6 +46,41 @@ def deployment(status: Status = Status.RUNNING, **changes: Any) -> Deployment:
     return replace(one, **changes)
 
 
+PLAN = CanaryPlan(
+    native=Native(),
+    steps=(
+        CanaryStep(share=0.1, bake=timedelta(minutes=15)),
+        CanaryStep(share=0.25, bake=timedelta(minutes=5)),
+        CanaryStep(share=0.5),
+    ),
+    limits=CanaryLimits(p95=0.8),
+)
+WORSE = Judgement(
+    "abort",
+    "errors",
+    "Canary 2.1 % errors of 4,812, stable 0.3 % of 43,201; the odds against chance are 4,000 to 1.",
+    4000.0,
+    (4812, 101, 1200, 240, 50, 9, 24),
+    (43201, 130, 10800, 2160, 430, 80, 43),
+)
+
+
+def a_canary(phase: Phase = Phase.BAKING, **changes: Any) -> Canary:
+    """At the second of three steps, with a quarter of the traffic."""
+    one = Canary(
+        "backend-production-7",
+        PLAN,
+        phase,
+        NOON,
+        step=1,
+        share=0.25,
+        past=Past((), 60, (0.1, 0.2, 0.3)),
+        canary=Crew(3, 3, 2),
+        stable=Crew(10, 10, 10),
+    )
+    return replace(one, **changes)
+
+
 def dump(message: Message) -> str:
     return json.dumps([block.to_dict() for block in message.blocks], ensure_ascii=False)
 
@@ -53,6 +91,8 @@ class Outbox:
 
     announce_in: str | None = None
     facts: dict[str, CardFacts] = field(default_factory=dict)
+    charts: dict[str, Picture] = field(default_factory=dict)
+    chart_fault: Exception | None = None
     deliveries: FakeDeliveries = field(default_factory=FakeDeliveries)
     messenger: FakeMessenger = field(default_factory=FakeMessenger)
     clock: FakeClock = field(default_factory=FakeClock)
@@ -61,8 +101,13 @@ class Outbox:
         self.restart()
 
     def restart(self) -> None:
-        route = Route(self.facts.get, lambda: self.announce_in)
+        route = Route(self.facts.get, lambda: self.announce_in, self._draw)
         self.deliverer = Deliverer(self.deliveries, route, self.messenger, self.clock, "replica-1")
+
+    def _draw(self, deployment_id: str) -> Picture | None:
+        if self.chart_fault is not None:
+            raise self.chart_fault
+        return self.charts.get(deployment_id)
 
     def owe_card(
         self, status: Status = Status.RUNNING, *, current: bool = True, **changes: Any

@@ -13,6 +13,7 @@ from bot.model.deployment import (
     AuditEntry,
     AuditRow,
     Ballot,
+    Deployment,
     Freeze,
     Kind,
     Lock,
@@ -74,7 +75,7 @@ def replies(words: str) -> list[Reply]:
     lock = Lock("backend", "staging", BOB, words, NOON, None)
     facts = CardFacts(one, warnings=(words,), lock=lock)
     status = TargetStatus(
-        one.target, one.image, "app:7", NOON, ALICE, (one,), (lock,), words, words, words
+        one.target, one.image, "app:7", NOON, ALICE, (one,), (lock,), words, (words,), words
     )
     freeze = Freeze("staging", BOB, words, NOON, None)
     return [
@@ -212,9 +213,29 @@ def test_a_card_that_ended_says_how() -> None:
         reason_code="CIRCUIT_BREAKER",
     )
     drawn = card(CardFacts(one), NOON)
-    assert "Rolled back by ECS after 4m 05s" in dump(drawn)
+    assert "Rolled back after 4m 05s" in dump(drawn)
     assert "circuit breaker: tasks failed" in dump(drawn)
-    assert drawn.text.startswith("↩️ backend-production-7 is rolled back by ECS: <@U0ALICE>")
+    assert drawn.text.startswith("↩️ backend-production-7: rolled back. <@U0ALICE>")
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        (deployment(Status.RUNNING, started_at=NOON), "⚠️ a/b is set to v1"),
+        (deployment(Status.FAILED, started_at=NOON), "⚠️ When it began: a/b is set to v1"),
+        (deployment(Status.REJECTED), "⚠️ When it was asked for: a/b is set to v1"),
+    ],
+)
+def test_a_warning_on_the_card_of_what_has_ended_is_not_of_now(one: Deployment, said: str) -> None:
+    assert said in dump(card(CardFacts(one, warnings=("a/b is set to v1",)), NOON))
+
+
+def test_each_drift_has_a_line_of_its_own() -> None:
+    one = deployment()
+    drift = ("is set to v1, which is news", "x" * 250)
+    line = TargetStatus(one.target, one.image, "r", None, None, (), (), "", drift)
+    shown = dump(draw(StatusReport((line,), None), NOON))
+    assert "⚠️ drift: is set to v1, which is news\\n⚠️ drift: " + "x" * 250 in shown
 
 
 def test_a_button_carries_names_and_no_more() -> None:

@@ -6,12 +6,17 @@ from datetime import timedelta
 
 import pytest
 
-from bot.model.canary import Act, Phase
+from bot.commands.model import Conduct, Deploy, Rollback
+from bot.model.canary import Act, Canary, Past, Phase
+from bot.model.canary_plan import CanaryStep
 from bot.model.deployment import Status
 from bot.model.errors import AccessDenied, Misconfigured, Unknown, Unreachable
 from bot.model.reply import Accepted, Refused
+from bot.workflows.canary.bench import analysis_plan
 from tests.fakes.conducted import Stage
 from tests.fakes.inner_rooms import STAGING, Rooms
+
+MINUTE = timedelta(minutes=1)
 
 
 def test_a_good_canary_goes_by_its_steps_to_the_whole_traffic(rooms: Rooms) -> None:
@@ -56,6 +61,20 @@ def test_a_good_canary_goes_by_its_steps_to_the_whole_traffic(rooms: Rooms) -> N
         "canary.promoted done",
         "canary.gone done",
     ]
+
+
+def test_a_service_that_is_soon_warm_is_soon_at_its_next_step(rooms: Rooms) -> None:
+    steps = (CanaryStep(share=0.1, bake=2 * MINUTE), CanaryStep(share=0.5))
+    slow, soon = Stage(rooms, steps=steps), Stage(rooms, steps=steps, warm_up=MINUTE)
+    made = soon.begin()
+    soon.looks(times=5)
+    soon.minutes(4)
+    assert soon.canary(made).step == 1
+    plans = [
+        analysis_plan(Canary(made.id, each.plan, Phase.BAKING, rooms.clock.now()), Past((), 60))
+        for each in (slow, soon)
+    ]
+    assert [plan.tolerance.warm_up for plan in plans] == [(0.02, 0.01, 0.005), (0.02,)]
 
 
 def test_a_bad_canary_is_taken_back_with_its_evidence(rooms: Rooms) -> None:
@@ -180,6 +199,19 @@ def test_a_person_brings_it_on_without_waiting(rooms: Rooms) -> None:
     assert isinstance(stage.says(Act.ABORT), Refused)
 
 
+def test_a_button_of_an_earlier_step_does_nothing(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.looks(times=4)
+    stage.says(Act.PROMOTE)
+    stage.looks(times=3)
+    late = Conduct(Act.PROMOTE, id=made.id, step=0)
+    reply = rooms.says("bob", late)
+    assert isinstance(reply, Refused)
+    assert (reply.reason_code, stage.canary(made).step) == ("STALE_BUTTON", 1)
+    assert stage.canary(made).phase is Phase.BAKING
+
+
 def test_held_it_stays_and_goes_on_when_it_is_let(rooms: Rooms) -> None:
     stage = Stage(rooms)
     made = stage.begin()
@@ -191,6 +223,34 @@ def test_held_it_stays_and_goes_on_when_it_is_let(rooms: Rooms) -> None:
     stage.says(Act.HOLD)
     stage.minutes(1)
     assert stage.canary(made).step == 1
+
+
+def test_a_button_pressed_twice_does_not_undo_itself(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.looks(times=4)
+
+    def pressed(act: Act) -> None:
+        assert isinstance(rooms.says("alice", Conduct(act, id=made.id, step=0)), Accepted)
+        stage.looks()
+
+    for act, held in ((Act.HOLD, True), (Act.HOLD, True), (Act.GO_ON, False), (Act.GO_ON, False)):
+        pressed(act)
+        assert (stage.canary(made).held_by is not None) == held
+
+
+def test_steps_questions_and_ends_have_a_chart_in_the_thread(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.looks(times=4)
+    stage.says(Act.PROMOTE)
+    stage.looks(times=3)
+    stage.says(Act.ABORT)
+    stage.looks(times=3)
+    assert [key for key in rooms.keys_of(made.id) if key.startswith("chart:")] == [
+        "chart:step:1",
+        "chart:returned",
+    ]
 
 
 def test_held_it_is_still_taken_back_if_it_is_worse(rooms: Rooms) -> None:
@@ -258,8 +318,6 @@ def test_another_canary_waits_until_nothing_is_left(rooms: Rooms) -> None:
 
 
 def test_a_rollback_ends_it_and_begins_when_the_traffic_is_off(rooms: Rooms) -> None:
-    from bot.commands.model import Rollback
-
     rooms.finished("v2")
     stage = Stage(rooms)
     canary = stage.begin("v3")
@@ -310,8 +368,6 @@ def test_a_plan_that_cannot_be_is_refused_and_nothing_changed(rooms: Rooms) -> N
     stage.traffic.refuses = Misconfigured(
         "The rule forwards to a third group.", reason_code="CANARY_IMPOSSIBLE"
     )
-    from bot.commands.model import Deploy
-
     reply = rooms.says("alice", Deploy((STAGING,), "v2", canary=True))
     assert isinstance(reply, Refused)
     assert reply.reason_code == "CANARY_IMPOSSIBLE"
@@ -326,6 +382,30 @@ def test_what_surely_cannot_be_done_ends_the_trial(rooms: Rooms) -> None:
     ended = rooms.get(made.id)
     assert ended.status is Status.FAILED
     assert "ModifyRule" in ended.explanation
+
+
+def test_what_does_not_become_healthy_in_time_goes_back(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.traffic.healthy = False
+    stage.looks(times=3)
+    stage.looks(60.0, times=32)
+    ended = rooms.get(made.id)
+    assert (ended.status, ended.reason_code) == (Status.ROLLED_BACK, "TIMED_OUT")
+    assert "weight 0.1" not in stage.traffic.writes
+    stage.minutes(2)
+    assert not stage.traffic.exists
+
+
+def test_a_whole_service_that_never_settles_is_told_and_taken_back(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.looks(times=4)
+    stage.says(Act.PROMOTE_FULLY)
+    stage.looks(60.0, times=36)
+    ended = rooms.get(made.id)
+    assert (ended.status, ended.reason_code) == (Status.TIMED_OUT, "TIMED_OUT")
+    assert stage.traffic.share == 0
 
 
 def test_a_rollout_of_the_whole_that_fails_is_taken_back(rooms: Rooms) -> None:

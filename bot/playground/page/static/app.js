@@ -44,6 +44,8 @@ async function listen() {
         continue;
       }
       if (status !== 200) throw new Error(content.note);
+      await released;
+      if (asking.signal.aborted) continue;
       known = content.number;
       for (const [id, change] of Object.entries(content.changes)) apply($("#" + id), change);
     } catch (fault) {
@@ -53,6 +55,15 @@ async function listen() {
     }
   }
 }
+
+// A press that ends on another element than it began on is no click: while a button is held down,
+// nothing is redrawn under the pointer.
+let release = () => {};
+let released = Promise.resolve();
+document.addEventListener("pointerdown", (event) => {
+  if (event.target.closest("button, a, summary")) released = new Promise((resolve) => (release = resolve));
+});
+for (const end of ["pointerup", "pointercancel", "blur"]) addEventListener(end, () => setTimeout(() => release()));
 
 // Somebody went elsewhere: what is on its way is of no use any more.
 function askAnew() {

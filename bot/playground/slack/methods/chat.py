@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from bot.playground.slack.blocks import MESSAGE_BLOCKS_TEXT, message_problems, text_length
+from bot.playground.slack.blocks import MESSAGE_BLOCKS_TEXT, files_in, message_problems, text_length
 from bot.playground.slack.records import BOT_USER, DOMAIN, Channel, Message
 from bot.playground.slack.refusal import SlackRefusal, detailed
 from bot.playground.slack.state import State
@@ -32,7 +32,7 @@ def text_of(args: Args, longest: int = LONGEST_TEXT) -> str:
     return text
 
 
-def blocks_of(args: Args) -> tuple[dict[str, Any], ...] | None:
+def blocks_of(workspace: State, args: Args) -> tuple[dict[str, Any], ...] | None:
     """The ``blocks`` argument, checked, with the ids Slack would give; ``None`` where absent."""
     blocks = args.get("blocks")
     if blocks is None:
@@ -41,6 +41,13 @@ def blocks_of(args: Args) -> tuple[dict[str, Any], ...] | None:
         raise SlackRefusal("invalid_blocks_format")
     if problems := message_problems(blocks):
         raise detailed("invalid_blocks", problems)
+    unknown = [
+        f"invalid slack file [json-pointer:{pointer}]"
+        for pointer, file in files_in(blocks)
+        if not workspace.files.can_be_shown(str(file.get("id", "")))
+    ]
+    if unknown:
+        raise detailed("invalid_blocks", unknown)
     if text_length(blocks) > MESSAGE_BLOCKS_TEXT:
         raise SlackRefusal("msg_blocks_too_long")
     return identified(blocks)
@@ -104,7 +111,7 @@ def flag(args: Args, name: str) -> bool:
 def post_message(workspace: State, args: Args) -> Answer:
     """``chat.postMessage``."""
     channel = _writable(workspace, args)
-    text, blocks, metadata = text_of(args), blocks_of(args), _metadata_of(args)
+    text, blocks, metadata = text_of(args), blocks_of(workspace, args), _metadata_of(args)
     if not text and not blocks:
         raise SlackRefusal("no_text")
     parent = _parent(workspace, channel, args)
@@ -126,7 +133,7 @@ def post_message(workspace: State, args: Args) -> Answer:
 def post_ephemeral(workspace: State, args: Args) -> Answer:
     """``chat.postEphemeral``: seen by one member of the channel, and in no history."""
     channel = _writable(workspace, args)
-    text, blocks = text_of(args), blocks_of(args)
+    text, blocks = text_of(args), blocks_of(workspace, args)
     if not text and not blocks:
         raise SlackRefusal("no_text")
     user = str(args.get("user", ""))
@@ -160,7 +167,7 @@ def _own(workspace: State, args: Args, refusal: str) -> Message:
 def update(workspace: State, args: Args) -> Answer:
     """``chat.update``: only the app's own; what is not given stays as it was."""
     message = _own(workspace, args, "cant_update_message")
-    text, blocks, metadata = text_of(args), blocks_of(args), _metadata_of(args)
+    text, blocks, metadata = text_of(args), blocks_of(workspace, args), _metadata_of(args)
     if len(html.escape(text, quote=False).encode()) > LONGEST_UPDATE:
         raise SlackRefusal("msg_too_long")
     if "text" not in args and blocks is None:

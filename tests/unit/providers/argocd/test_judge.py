@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.model.deployment import Progress
 from bot.model.errors import Unreachable
 from bot.model.rollout import End
 from bot.providers.argocd.desired import Author, Relation
@@ -25,6 +26,7 @@ from bot.providers.kube.workload import workload_of
 from tests.fakes.argo_views import (
     LATER,
     OLD,
+    OLD_VALUE,
     OURS,
     T0,
     VALUE,
@@ -333,6 +335,27 @@ def test_pods_are_counted_where_they_can_be() -> None:
     assert (counts.desired, counts.running, counts.pending, counts.old) == (2, 1, 0, 2)
     rough = look(application(health="Progressing", state=DONE)).progress
     assert (rough.desired, rough.running, rough.pending) == (1, 0, 1)
+
+
+WAITS = application(synced="OutOfSync", state=operation(revision=OLD, ended=-500))
+
+
+@pytest.mark.parametrize(
+    ("app", "following"),
+    [
+        (application(OLD, state=operation(revision=OLD, ended=-500)), NOT_SEEN),
+        (WAITS, NO_SYNC),  # a closed sync window
+        (application(synced="OutOfSync", state=operation("Running")), HERE),
+    ],
+)
+def test_what_runs_before_our_commit_is_applied_is_old(
+    app: dict[str, Any], following: Following
+) -> None:
+    """A full bar of the old version would look like the end of ours."""
+    before = workload_of(deployment(f"web:{OLD_VALUE}"))
+    counts = look(app, replace(following, workload=before)).progress
+    assert counts == Progress(desired=2, old=2)
+    assert look(app, following).progress == Progress(desired=1)
 
 
 BACK = Following("rollback/0", VALUE, attempted=Relation.OURS, rollback_id="web-9")

@@ -311,6 +311,15 @@ def test_faults_become_findings(stage: ArgoStage) -> None:
     assert found["no such repository"] is Grade.ERROR
 
 
+def test_what_git_says_is_told_once(stage: ArgoStage) -> None:
+    """Its own examination says it, and whatever reads git afterwards meets the same fault."""
+    said = Finding("web/staging", Grade.ERROR, "no file apps/web/kustomization.yaml", "Correct it.")
+    stage.git.findings = [said]
+    stage.git.break_next("head", Misconfigured(f"{said.found}."))
+    findings = stage.rollouts.examine(stage.spec)
+    assert [each for each in findings if each.grade is not Grade.OK] == [said]
+
+
 def test_a_rollback_by_history_needs_auto_sync_off(history: ArgoStage) -> None:
     history.show(spec={"syncPolicy": {"automated": {"selfHeal": True}}})
     found = grades(history)

@@ -216,6 +216,24 @@ def test_why_a_push_failed(code: int | None, out: str, words: str, kind: str) ->
 
 
 @pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("fatal: unable to access 'https://x/m.git/': Empty reply", "Empty reply"),
+        (
+            "GH006: No.\nUse a pull request.",
+            "GH006: No. Use a pull request.",
+        ),
+        ("one\ntwo", "one; two"),
+        ("", "it gave no reason"),
+    ],
+)
+def test_what_git_said_is_one_line_that_names_the_remote_no_second_time(
+    words: str, text: str
+) -> None:
+    assert said(words) == text
+
+
+@pytest.mark.parametrize(
     "why", ["failed to update ref", "cannot lock ref", "fetch first", "non-fast-forward"]
 )
 def test_a_race_is_told_from_a_refusal(why: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.model.deployment import Image
+from bot.model.deployment import Image, Progress
 from bot.model.errors import Unreachable
 from bot.providers.kube.cluster import EVENTS, PODS
 from bot.providers.kube.rollout_status import standing
@@ -58,14 +58,22 @@ def test_a_deadline_that_passed_is_a_failure() -> None:
         "reason": "ProgressDeadlineExceeded",
         "message": 'ReplicaSet "web-1" has timed out progressing.',
     }
-    workload = workload_of(deployment(updated=1, status={"conditions": [condition]}))
+    workload = workload_of(
+        deployment(updated=1, total=3, available=2, status={"conditions": [condition]})
+    )
     stands = standing(workload)
     assert (stands.failed, stands.text) == (True, 'ReplicaSet "web-1" has timed out progressing.')
-    assert workload.progress.failed == 2
+    # one new pod, which fails and waits for nothing more; two old ones serve
+    assert workload.progress == Progress(desired=2, running=0, pending=0, failed=1, old=2)
     # a deadline of the change before is none of this one
     assert not standing(
         workload_of(deployment(observed=2, status={"conditions": [condition]}))
     ).failed
+
+
+def test_what_its_controller_has_not_seen_yet_is_counted_as_old() -> None:
+    behind = workload_of(deployment(observed=2, updated=2, available=2, total=2))
+    assert behind.progress == Progress(desired=2, old=2)
 
 
 def test_a_rollout_writes_its_generation_as_a_text() -> None:

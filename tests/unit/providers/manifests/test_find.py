@@ -74,7 +74,11 @@ ABOVE = "base: &b\n  image: {tag: v1}\n"
 @pytest.mark.parametrize(
     ("manifests", "text", "said"),
     [
-        (kustomize(), "images:\n- name: proxy\n  newTag: v1\n", "line 2: .* not found: there are"),
+        (
+            kustomize(),
+            "images:\n- name: proxy\n  newTag: v1\n",
+            "line 2: .* there is only proxy",
+        ),
         (kustomize(), "images: []\n", "line 1: .* there are none"),
         (kustomize(), "resources: []\n", "line 1: .* there is no 'images'"),
         (kustomize(), f"{ENTRY}v1\n- name: web\n  newTag: v2\n", "line 4: .* twice, .* line 2"),

@@ -1,0 +1,1 @@
+"""A canary's chart: what is to be seen on it (``series``), and how it is drawn (``drawing``)."""

@@ -1,0 +1,26 @@
+"""The bot, on a clock that a test moves: ``python -m tests.fakes.shifted run``.
+
+``SHIFTED_BY`` names a file with the seconds by which it is ahead of the machine's.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bot.__main__ import main
+from bot.settings import clock
+
+AHEAD = Path(os.environ["SHIFTED_BY"])  # noqa: TID251 - the test that starts this says where
+
+
+def now(self: clock.SystemClock) -> datetime:
+    """The machine's time, and what a test has added."""
+    del self
+    return datetime.now(UTC) + timedelta(seconds=float(AHEAD.read_text() or 0))
+
+
+if __name__ == "__main__":
+    clock.SystemClock.now = now  # type: ignore[method-assign]
+    main()
