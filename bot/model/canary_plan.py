@@ -205,6 +205,7 @@ class Route(Part):
         description="the manifest of the canary's Deployment, below the path"
     )
     deployment: ObjectName = Field(description="the canary's Deployment")
+    container: ObjectName = Field(description="the container in it that runs the image")
 
 
 class CloudWatch(Part):
