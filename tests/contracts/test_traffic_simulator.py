@@ -272,9 +272,9 @@ def test_a_lever_holds_from_now_on_and_no_earlier(shop: Shop) -> None:
     shop.world.traffic.version(shop.v1).errors = 1.0
     shop.world.advance(2.5)
 
-    half, other = shop.world.traffic.recent(shop.front.stable)[len(before) :]
-    assert half.errors < 10
-    assert other.errors == other.requests > 100
+    (both,) = shop.world.traffic.recent(shop.front.stable)[len(before) :]
+    assert both.seconds == 5
+    assert both.errors / both.requests == pytest.approx(0.5, abs=0.1)
 
 
 def test_clusters_make_error_counts_vary_more(shop: Shop) -> None:
@@ -408,3 +408,14 @@ def test_an_incident_can_be_ended() -> None:
     errors = [each.errors for each in shop.world.traffic.recent(shop.front.stable)]
     assert errors[0] > 0
     assert errors[-1] < errors[0] / 10
+
+
+def test_a_slice_is_shown_once_and_whole_however_often_somebody_looks() -> None:
+    wall = Wall()
+    world = World(visitors_by_wall=True, wall=wall)
+    world.push("web", "latest")
+    front = world.balancers.create_service("prod", "web", per_second=RATE, history=0)
+    for _ in range(202):
+        wall.shows += 0.1
+        world.traffic.recent(front.stable)
+    assert [each.seconds for each in world.traffic.recent(front.stable)] == [5, 5, 5, 5]

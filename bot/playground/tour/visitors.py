@@ -15,7 +15,7 @@ from bot.playground.aws.world import World
 
 SERVICE: Final = "backend"
 #: Requests a second in each environment, and how much they vary by themselves.
-PER_SECOND: Final = {"staging": 50.0, "production": 200.0}
+PER_SECOND: Final = {"staging": 120.0, "production": 200.0}
 WOBBLE = 0.05
 #: Minutes of the past: the bot wants an hour that is whole, and may ask late.
 HISTORY = 75

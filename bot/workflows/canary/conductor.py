@@ -367,7 +367,8 @@ def _told(canary: Canary, stand: Stand, judged: Judged | None) -> dict[str, Any]
     }
     if canary.arms is None or (stand.arms is not None and canary.arms != stand.arms):
         now["arms"] = stand.arms
-    if judged is not None:
+    # Before the first tick "no traffic" would be said of what was only not measured yet.
+    if judged is not None and judged.verdict.figures.ticks + judged.verdict.figures.silent:
         now["judgement"] = judgement(judged)
     return {name: value for name, value in now.items() if value != getattr(canary, name)}
 
