@@ -390,13 +390,22 @@ def test_moments_tell_the_share_that_the_rule_gave(shop: Shop) -> None:
 
 
 def test_moments_of_the_past_come_first() -> None:
-    world = virtual_world()
+    wall = Wall()
+    wall.shows += 40  # of a minute that has begun
+    world = World(visitors_by_wall=True, wall=wall)
     world.push("web", "latest")
     front = world.balancers.create_service("prod", "web", per_second=RATE, history=3)
-    world.advance(20)
+    wall.shows += 20
     moments = world.traffic.recent(front.stable, 3600)
-    assert [each.at for each in moments] == sorted(each.at for each in moments)
-    assert [each.seconds for each in moments[:3]] == [60, 60, 60]
+    assert [each.seconds for each in moments] == [60, 60, 60, 40, 5, 5, 5, 5]
+    ends = [each.at for each in moments]
+    assert ends[:-1] == [each.at - each.seconds for each in moments][1:]
+    (tally,) = [
+        tally
+        for minute, tally in world.traffic.flow.minutes[front.load_balancer, front.stable].items()
+        if minute == int(wall.shows) // 60 - 1
+    ]
+    assert within(tally.requests, RATE * 60)
 
 
 def test_an_incident_can_be_ended() -> None:

@@ -186,11 +186,14 @@ class Flow:
                 self._arrive(stream, seconds, known[id(estate)])
 
     def backfill(self, rule: str, minutes: int) -> None:
-        """Let the past ``minutes`` have been as the present is, minute by minute."""
+        """Let the past ``minutes`` have been as the present is, and what has passed of this one."""
         stream, targets = self.stream(rule), self._around.targets(rule)
-        this = int(self._around.moment()) // MINUTE
+        this, passed = divmod(self._around.moment(), MINUTE)
+        this = int(this)
         for minute in range(this - minutes, this):
             self._arrive(stream, float(MINUTE), targets, minute)
+        if passed > NEARLY:
+            self._arrive(stream, passed, targets, this)
         for group, moments in self.moments.items():  # the past came last
             self.moments[group] = deque(sorted(moments, key=lambda each: each.at), moments.maxlen)
 
@@ -226,7 +229,9 @@ class Flow:
         part = Slice(stream.rng, balancer, self._around.visits.now - seconds / 2)
         count = int(part.rng.poisson(stream.level(part.at) * seconds))
         weights = rule.weights()
-        ended = self._around.moment() if minute is None else float((minute + 1) * MINUTE)
+        ended = self._around.moment()
+        if minute is not None:
+            ended = min(ended, float((minute + 1) * MINUTE))
         for group, share in _split(part.rng, count, weights).items():
             serving = receiving(targets.get(group, [])) if group else []
             tally = self._answer(part, share, serving)
