@@ -36,7 +36,7 @@ _CANARY = """\
         - {{share: 10%, bake: 2m}}
         - {{share: 50%, bake: 2m}}
       warm_up: 1m
-      patience: 5m
+      patience: 10m
       answer_within: 30m
       clean_up_after: 15s
       # The demo's CloudWatch is faster than AWS's: leave this out elsewhere.

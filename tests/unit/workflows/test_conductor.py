@@ -177,6 +177,22 @@ def test_nothing_is_said_of_traffic_that_was_only_not_measured_yet(rooms: Rooms)
     assert stage.canary(made).judgement is not None
 
 
+def test_a_passed_step_s_verdict_is_not_shown_as_the_next_one_s(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.looks(times=5)
+    while stage.canary(made).step == 0:
+        stage.looks(30.0)
+    at_once = stage.canary(made).judgement
+    assert at_once is not None
+    assert (at_once.outcome, at_once.text) == ("hold", "Nothing of this step was measured yet.")
+    assert sum(at_once.canary) > 0, "what was counted so far stays on the card"
+    stage.minutes(6)
+    after = stage.canary(made).judgement
+    assert after is not None
+    assert after.text != at_once.text
+
+
 def test_the_thread_says_by_what_it_goes_and_who_took_it_back(rooms: Rooms) -> None:
     stage = Stage(rooms)
     made = stage.begin()
