@@ -144,8 +144,8 @@ def chart(
     both = [points(measure, moments, span) for moments in arms]
     top = ceiling(max((value for each in both for _, value in each), default=0.0), measure.least)
     lines = [
-        Line(side, measure.told(found[-1][1]) if _fresh(found, span) else NOTHING, path(found, top))
-        for side, found in zip(("stable", "canary"), both, strict=True)
+        Line(side, _now(measure, moments, (found, span)), path(found, top))
+        for side, moments, found in zip(("stable", "canary"), arms, both, strict=True)
     ]
     ways = (
         ", ".join(f"{each.side} {each.now}" for each in lines if each.now != NOTHING) or "nothing"
@@ -203,8 +203,13 @@ def ceiling(most: float, least: float) -> float:
     return next(step * power for step in STEPS if step * power >= wanted * (1 - 1e-9))
 
 
-def _fresh(found: Points, span: tuple[float, float]) -> bool:
-    return bool(found) and found[-1][0] >= LEFT + _x(span[1] - 2 * POINT, span)
+def _now(
+    measure: Measure, moments: Sequence[Moment], at: tuple[Points, tuple[float, float]]
+) -> str:
+    """The newest value, unless it is of old, or nothing is sent there any more."""
+    found, span = at
+    fresh = found and found[-1][0] >= LEFT + _x(span[1] - 2 * POINT, span)
+    return measure.told(found[-1][1]) if fresh and moments[-1].share else NOTHING
 
 
 def _x(at: float, span: tuple[float, float]) -> float:

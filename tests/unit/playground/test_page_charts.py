@@ -192,6 +192,13 @@ def test_an_old_value_is_not_told_as_the_present_one() -> None:
     assert drawn.said.endswith("Now: stable 100/s.")
 
 
+def test_what_gets_nothing_any_more_has_no_present_value() -> None:
+    canary = [moment(5, 50, share=0.1), moment(0, 0, share=0.0)]
+    drawn = chart(FAILED, ([moment(0)], canary), WINDOW, ())
+    assert [each.now for each in drawn.lines] == ["0 %", "-"]
+    assert drawn.lines[1].path
+
+
 @pytest.mark.parametrize(
     ("most", "top"), [(0, 10), (10, 10), (11, 15), (201, 300), (790, 800), (801, 1000)]
 )

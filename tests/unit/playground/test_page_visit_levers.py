@@ -118,7 +118,7 @@ def test_somebody_else_sets_the_weights_where_the_canary_is(place: Place) -> Non
     said = place.pull("weights", weights="50:50")
     assert said == "Somebody else set the weights in production to 50:50, past the bot."
     assert place.weights() == [50, 50]
-    assert ">50:50<" not in place.drawn("weights")
+    assert pressed(place.drawn("weights")) == ["50:50"]
     place.begin(NEW, "staging")
     assert "staging: 100:0." in place.drawn("weights")
     place.pull("weights", weights="0:100")
