@@ -272,9 +272,9 @@ def test_a_lever_holds_from_now_on_and_no_earlier(shop: Shop) -> None:
     shop.world.traffic.version(shop.v1).errors = 1.0
     shop.world.advance(2.5)
 
-    half, other = shop.world.traffic.recent(shop.front.stable)[len(before) :]
-    assert half.errors < 10
-    assert other.errors == other.requests > 100
+    (both,) = shop.world.traffic.recent(shop.front.stable)[len(before) :]
+    assert both.seconds == 5
+    assert both.errors / both.requests == pytest.approx(0.5, abs=0.1)
 
 
 def test_clusters_make_error_counts_vary_more(shop: Shop) -> None:
@@ -390,13 +390,22 @@ def test_moments_tell_the_share_that_the_rule_gave(shop: Shop) -> None:
 
 
 def test_moments_of_the_past_come_first() -> None:
-    world = virtual_world()
+    wall = Wall()
+    wall.shows += 40  # of a minute that has begun
+    world = World(visitors_by_wall=True, wall=wall)
     world.push("web", "latest")
     front = world.balancers.create_service("prod", "web", per_second=RATE, history=3)
-    world.advance(20)
+    wall.shows += 20
     moments = world.traffic.recent(front.stable, 3600)
-    assert [each.at for each in moments] == sorted(each.at for each in moments)
-    assert [each.seconds for each in moments[:3]] == [60, 60, 60]
+    assert [each.seconds for each in moments] == [60, 60, 60, 40, 5, 5, 5, 5]
+    ends = [each.at for each in moments]
+    assert ends[:-1] == [each.at - each.seconds for each in moments][1:]
+    (tally,) = [
+        tally
+        for minute, tally in world.traffic.flow.minutes[front.load_balancer, front.stable].items()
+        if minute == int(wall.shows) // 60 - 1
+    ]
+    assert within(tally.requests, RATE * 60)
 
 
 def test_an_incident_can_be_ended() -> None:
@@ -408,3 +417,14 @@ def test_an_incident_can_be_ended() -> None:
     errors = [each.errors for each in shop.world.traffic.recent(shop.front.stable)]
     assert errors[0] > 0
     assert errors[-1] < errors[0] / 10
+
+
+def test_a_slice_is_shown_once_and_whole_however_often_somebody_looks() -> None:
+    wall = Wall()
+    world = World(visitors_by_wall=True, wall=wall)
+    world.push("web", "latest")
+    front = world.balancers.create_service("prod", "web", per_second=RATE, history=0)
+    for _ in range(202):
+        wall.shows += 0.1
+        world.traffic.recent(front.stable)
+    assert [each.seconds for each in world.traffic.recent(front.stable)] == [5, 5, 5, 5]

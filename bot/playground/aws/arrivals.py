@@ -11,7 +11,7 @@ import math
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -112,6 +112,16 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
+class Slot:
+    """What a target group had of a slice so far; ``share`` is its part of the weights then."""
+
+    tally: Tally
+    at: float
+    seconds: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the simulation needs of the world around it.
 
@@ -149,6 +159,7 @@ class Flow:
         self.incidents: list[Incident] = []
         self.minutes: dict[tuple[str, str | None], dict[int, Tally]] = {}
         self.moments: dict[str, deque[Moment]] = {}
+        self._slots: dict[str, Slot] = {}
         self._ticking = False
 
     def stream(self, rule: str) -> Stream:
@@ -175,11 +186,14 @@ class Flow:
                 self._arrive(stream, seconds, known[id(estate)])
 
     def backfill(self, rule: str, minutes: int) -> None:
-        """Let the past ``minutes`` have been as the present is, minute by minute."""
+        """Let the past ``minutes`` have been as the present is, and what has passed of this one."""
         stream, targets = self.stream(rule), self._around.targets(rule)
-        this = int(self._around.moment()) // MINUTE
+        this, passed = divmod(self._around.moment(), MINUTE)
+        this = int(this)
         for minute in range(this - minutes, this):
             self._arrive(stream, float(MINUTE), targets, minute)
+        if passed > NEARLY:
+            self._arrive(stream, passed, targets, this)
         for group, moments in self.moments.items():  # the past came last
             self.moments[group] = deque(sorted(moments, key=lambda each: each.at), moments.maxlen)
 
@@ -196,6 +210,9 @@ class Flow:
 
     def _tick(self) -> None:
         self.catch_up()
+        for group, slot in self._slots.items():
+            self._show(group, slot)
+        self._slots.clear()
         self._next()
 
     def _arrive(
@@ -212,14 +229,16 @@ class Flow:
         part = Slice(stream.rng, balancer, self._around.visits.now - seconds / 2)
         count = int(part.rng.poisson(stream.level(part.at) * seconds))
         weights = rule.weights()
-        ended = self._around.moment() if minute is None else float((minute + 1) * MINUTE)
+        ended = self._around.moment()
+        if minute is not None:
+            ended = min(ended, float((minute + 1) * MINUTE))
         for group, share in _split(part.rng, count, weights).items():
             serving = receiving(targets.get(group, [])) if group else []
             tally = self._answer(part, share, serving)
             self._enter((balancer.arn, group if serving else None), tally, minute)
             if group:
                 weight = weights[group] / max(sum(weights.values()), 1)
-                self._show(group, tally, (ended, seconds, weight))
+                self._join(group, Slot(tally, ended, seconds, weight), past=minute is not None)
 
     def _answer(self, part: Slice, count: int, serving: list[Target]) -> Tally:
         if not serving:
@@ -260,17 +279,27 @@ class Flow:
         while len(series) > KEPT_MINUTES:
             del series[min(series)]
 
-    def _show(self, group: str, tally: Tally, slot: tuple[float, float, float]) -> None:
-        at, seconds, share = slot
-        there = bool(tally.times.any())
+    def _join(self, group: str, slot: Slot, *, past: bool) -> None:
+        """However often somebody looks or pulls a lever, a slice is shown once, and whole."""
+        if past:
+            self._show(group, slot)
+            return
+        begun = self._slots.get(group)
+        if begun is not None:
+            slot.tally.add(begun.tally)
+            slot = replace(slot, seconds=slot.seconds + begun.seconds)
+        self._slots[group] = slot
+
+    def _show(self, group: str, slot: Slot) -> None:
+        there = bool(slot.tally.times.any())
         moment = Moment(
-            at=at,
-            seconds=seconds,
-            requests=tally.requests + tally.unserved,
-            errors=tally.errors + tally.refused + tally.unserved,
-            p50=latency.quantile(tally.times, 0.5) if there else 0.0,
-            p95=latency.quantile(tally.times, 0.95) if there else 0.0,
-            share=share,
+            at=slot.at,
+            seconds=slot.seconds,
+            requests=slot.tally.requests + slot.tally.unserved,
+            errors=slot.tally.errors + slot.tally.refused + slot.tally.unserved,
+            p50=latency.quantile(slot.tally.times, 0.5) if there else 0.0,
+            p95=latency.quantile(slot.tally.times, 0.95) if there else 0.0,
+            share=slot.share,
         )
         self.moments.setdefault(group, deque(maxlen=KEPT_MOMENTS)).append(moment)
 

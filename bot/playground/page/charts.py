@@ -13,10 +13,13 @@ from typing import Final
 
 from markupsafe import Markup
 
+from bot.analysis.wording import percent
+from bot.model.canary_plan import in_percent
 from bot.playground.aws.arrivals import Moment
 from bot.playground.aws.world import World
 from bot.playground.page.arms import Arm, Arms, arms_of
 from bot.playground.page.templating import draw
+from bot.playground.tour.fleet import ENVIRONMENTS
 from bot.playground.tour.visitors import SERVICE, Fronts
 
 #: Seconds that a chart shows, that one of its points sums up, and between two lines below it.
@@ -27,6 +30,9 @@ WIDTH, HEIGHT, LEFT = 330.0, 56.0, 34.0
 NOTHING = "-"
 #: Shares that differ by less are the same.
 ALIKE = 0.0005
+
+#: What a scale ends at, times a power of ten.
+STEPS = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 
 Points = Sequence[tuple[float, float]]
 
@@ -81,14 +87,14 @@ class Charts:
     def elements(self) -> list[tuple[str, Markup]]:
         """Element id and HTML of production, and of whatever else has or had a canary of late."""
         found = []
-        for number, arms in enumerate(arms_of(self.world, self.fronts)):
+        for arms in arms_of(self.world, self.fronts):
             stable, canary = (
                 self.world.traffic.recent(arm.group, SPAN + POINT)
                 for arm in (arms.stable, arms.canary)
             )
-            if number and not any(each.share for each in canary):
-                continue
-            found.append((f"chart-{arms.environment}", self._card(arms, stable, canary)))
+            had = arms.canary.there or any(each.share for each in canary)
+            if had or arms.environment == ENVIRONMENTS[-1]:
+                found.append((f"chart-{arms.environment}", self._card(arms, stable, canary)))
         return found
 
     def _card(self, arms: Arms, stable: Sequence[Moment], canary: Sequence[Moment]) -> Markup:
@@ -115,7 +121,7 @@ def card(arms: Arms, stable: Sequence[Moment], canary: Sequence[Moment]) -> Mark
         height=HEIGHT,
         left=LEFT,
         part=round(arms.share * WIDTH, 1),
-        share=percent(arms.share),
+        share=in_percent(arms.share),
         charts=[chart(each, (stable, canary), span, marks) for each in MEASURES],
         told=told,
     )
@@ -138,8 +144,8 @@ def chart(
     both = [points(measure, moments, span) for moments in arms]
     top = ceiling(max((value for each in both for _, value in each), default=0.0), measure.least)
     lines = [
-        Line(side, measure.told(found[-1][1]) if _fresh(found, span) else NOTHING, path(found, top))
-        for side, found in zip(("stable", "canary"), both, strict=True)
+        Line(side, _now(measure, moments, (found, span)), path(found, top))
+        for side, moments, found in zip(("stable", "canary"), arms, both, strict=True)
     ]
     ways = (
         ", ".join(f"{each.side} {each.now}" for each in lines if each.now != NOTHING) or "nothing"
@@ -185,25 +191,25 @@ def marks_of(canary: Sequence[Moment], span: tuple[float, float]) -> list[Mark]:
     for each in canary:
         if abs(each.share - before) > ALIKE and each.at - each.seconds >= span[0]:
             x = round(LEFT + _x(each.at - each.seconds, span), 1)
-            found.append(Mark(x, percent(each.share)))
+            found.append(Mark(x, in_percent(each.share)))
         before = each.share
     return found
 
 
 def ceiling(most: float, least: float) -> float:
-    """The end of a scale: 1, 2 or 5 times a power of ten that nothing goes beyond."""
+    """The end of a scale: a round number that nothing goes beyond."""
     wanted = max(most, least)
     power = 10.0 ** math.floor(math.log10(wanted))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= wanted * (1 - 1e-9))
+    return next(step * power for step in STEPS if step * power >= wanted * (1 - 1e-9))
 
 
-def percent(share: float) -> str:
-    """A share of all requests, in as many digits as tell."""
-    return f"{share * 100:.3g} %"
-
-
-def _fresh(found: Points, span: tuple[float, float]) -> bool:
-    return bool(found) and found[-1][0] >= LEFT + _x(span[1] - 2 * POINT, span)
+def _now(
+    measure: Measure, moments: Sequence[Moment], at: tuple[Points, tuple[float, float]]
+) -> str:
+    """The newest value, unless it is of old, or nothing is sent there any more."""
+    found, span = at
+    fresh = found and found[-1][0] >= LEFT + _x(span[1] - 2 * POINT, span)
+    return measure.told(found[-1][1]) if fresh and moments[-1].share else NOTHING
 
 
 def _x(at: float, span: tuple[float, float]) -> float:

@@ -31,11 +31,13 @@ _COLD = 20.0
 class Trait:
     """One way in which a version may be bad: for each option its label and levers.
 
-    The first option is how versions are unless told otherwise.
+    The first option is how versions are unless told otherwise. ``state`` is what else there is to
+    say of it.
     """
 
     title: str
     options: Mapping[str, tuple[str, Mapping[str, float]]]
+    state: str = ""
 
     @property
     def usual(self) -> str:
@@ -66,9 +68,10 @@ TRAITS: Final = {
         "Leak",
         {
             "usual": ("none", {"leak_errors": 0.0, "leak_latency": 0.0}),
-            "errors": ("+2 % errors a minute", {"leak_errors": 0.02, "leak_latency": 0.0}),
-            "time": ("+40 % time a minute", {"leak_errors": 0.0, "leak_latency": 0.4}),
+            "errors": ("errors", {"leak_errors": 0.02, "leak_latency": 0.0}),
+            "time": ("slowness", {"leak_errors": 0.0, "leak_latency": 0.4}),
         },
+        ", more with every minute",
     ),
     "cold": Trait(
         "Cold start",
@@ -77,6 +80,7 @@ TRAITS: Final = {
             "slow": ("slow", {"cold_errors": 0.0, "cold_latency": 8.0}),
             "failing": ("failing", {"cold_errors": 0.3, "cold_latency": 1.0}),
         },
+        ", each task's first minute",
     ),
 }
 
@@ -126,9 +130,14 @@ class VisitLevers:
     def _by_hand(self, arms: Arms) -> Panel:
         now = f"{arms.stable.weight}:{arms.canary.weight}"
         buttons = [
-            Button("weights", label, danger=label != "100:0", arguments={"weights": label})
+            Button(
+                "weights",
+                label,
+                danger=label not in {"100:0", now},
+                arguments={"weights": label},
+                pressed=label == now,
+            )
             for label in WEIGHTS
-            if label != now
         ]
         said = f"{arms.environment}: {now}. Somebody else, past the bot."
         return Panel("lever-weights", "Weights, stable:canary", said, buttons)
@@ -211,7 +220,9 @@ def _trait(name: str, tag: str, version: Version) -> Panel:
         )
         for option, (label, _) in trait.options.items()
     ]
-    return Panel(f"lever-{name}", trait.title, f"of {tag}", buttons, now != trait.usual)
+    return Panel(
+        f"lever-{name}", trait.title, f"of {tag}{trait.state}", buttons, now != trait.usual
+    )
 
 
 def _is(version: Version, levers: Mapping[str, float]) -> bool:

@@ -15,7 +15,7 @@ from bot.playground.aws.world import World
 
 SERVICE: Final = "backend"
 #: Requests a second in each environment, and how much they vary by themselves.
-PER_SECOND: Final = {"staging": 50.0, "production": 200.0}
+PER_SECOND: Final = {"staging": 120.0, "production": 200.0}
 WOBBLE = 0.05
 #: Minutes of the past: the bot wants an hour that is whole, and may ask late.
 HISTORY = 75
@@ -36,7 +36,7 @@ _CANARY = """\
         - {{share: 10%, bake: 2m}}
         - {{share: 50%, bake: 2m}}
       warm_up: 1m
-      patience: 5m
+      patience: 10m
       answer_within: 30m
       clean_up_after: 15s
       # The demo's CloudWatch is faster than AWS's: leave this out elsewhere.

@@ -15,7 +15,7 @@ from bot.analysis.history import summarise
 from bot.analysis.judge import Docket
 from bot.analysis.plan import Limits, Plan, Step, Tolerance, warming_for
 from bot.analysis.tick import REQUESTS, Tick
-from bot.analysis.verdict import Outcome, Verdict
+from bot.analysis.verdict import Because, Outcome, Verdict
 from bot.model.canary import Canary, Judgement, Measured, Past
 
 
@@ -111,13 +111,21 @@ def per_second(past: Past) -> float:
     return sum(arm.requests for arm in past.ticks) / seconds if seconds else 0.0
 
 
-def judgement(judged: Judged) -> Judgement:
-    """As it is kept beside the canary, for its card."""
+#: What ends a step, and says nothing of the next one.
+_OF_ITS_STEP = frozenset({Outcome.PASS, Outcome.INCONCLUSIVE})
+
+
+def judgement(judged: Judged, step: int) -> Judgement:
+    """As it is kept beside the canary that is at that step, for its card."""
     verdict, figures = judged.verdict, judged.verdict.figures
+    outcome, because, text = verdict.outcome, verdict.because, verdict.text
+    if judged.step != step and outcome in _OF_ITS_STEP:
+        outcome, because = Outcome.HOLD, Because.BAKING
+        text = "Nothing of this step was measured yet."
     return Judgement(
-        outcome=verdict.outcome.value,
-        because=verdict.because.value,
-        text=verdict.text,
+        outcome=outcome.value,
+        because=because.value,
+        text=text,
         odds=max(figures.error_odds, figures.slow_odds),
         canary=figures.canary,
         stable=figures.stable,

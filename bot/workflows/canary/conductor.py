@@ -301,7 +301,8 @@ class Conductor(Patrol):
             look.now,
         )
         turn = course(seen)
-        changes = {**_told(canary, look.stand, look.judged), **turn.changes}
+        at = replace(canary, step=turn.changes.get("step", canary.step))
+        changes = {**_told(at, look.stand, look.judged), **turn.changes}
         if not changes and not turn.notes:
             return
         with self._parts.store.begin() as tx:
@@ -367,8 +368,9 @@ def _told(canary: Canary, stand: Stand, judged: Judged | None) -> dict[str, Any]
     }
     if canary.arms is None or (stand.arms is not None and canary.arms != stand.arms):
         now["arms"] = stand.arms
-    if judged is not None:
-        now["judgement"] = judgement(judged)
+    # Before the first tick "no traffic" would be said of what was only not measured yet.
+    if judged is not None and judged.verdict.figures.ticks + judged.verdict.figures.silent:
+        now["judgement"] = judgement(judged, canary.step)
     return {name: value for name, value in now.items() if value != getattr(canary, name)}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.model.canary import Act, Canary, Phase, Wish
+from bot.model.canary_plan import Strategy
 from bot.model.catalog import TargetSpec
 from bot.model.deployment import SYSTEM, AuditEntry, Deployment, Kind, Status
 from bot.model.errors import Misconfigured, Terminal, UserError
@@ -19,6 +20,15 @@ HANDLE = "canary"
 #: Seconds between looks at whether an earlier canary of the target is out of the way: for a
 #: rollback, and for everything else.
 AGAIN, LATER = 0.5, 3.0
+
+
+#: What shifts the traffic, in the words that the thread says it in.
+_BY: dict[Strategy, str] = {
+    "weighted": "by the weights of a listener rule",
+    "native": "by ECS itself",
+    "rollout": "by Argo Rollouts",
+    "route": "by the weights of an HTTPRoute",
+}
 
 
 class Opening:
@@ -84,7 +94,7 @@ def _begin(tx: Transaction, deployment: Deployment, canary: Canary) -> None:
         deployment.id, None, handle=HANDLE, attempts=deployment.attempts + 1, explanation=""
     )
     steps = len(canary.plan.steps)
-    said = f"A canary of {steps} step{'s' if steps > 1 else ''}, by {canary.plan.strategy}."
+    said = f"A canary of {steps} step{'s' if steps > 1 else ''}, {_BY[canary.plan.strategy]}."
     tx.audit.append(
         AuditEntry(
             actor=SYSTEM,

@@ -167,6 +167,43 @@ def test_a_plan_may_rather_go_back_than_ask(rooms: Rooms) -> None:
     assert rooms.get(made.id).reason_code == "CANARY_INCONCLUSIVE"
 
 
+def test_nothing_is_said_of_traffic_that_was_only_not_measured_yet(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.looks(times=5)
+    assert stage.canary(made).phase is Phase.BAKING
+    assert stage.canary(made).judgement is None
+    stage.minutes(6)
+    assert stage.canary(made).judgement is not None
+
+
+def test_a_passed_step_s_verdict_is_not_shown_as_the_next_one_s(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.looks(times=5)
+    while stage.canary(made).step == 0:
+        stage.looks(30.0)
+    at_once = stage.canary(made).judgement
+    assert at_once is not None
+    assert (at_once.outcome, at_once.text) == ("hold", "Nothing of this step was measured yet.")
+    assert sum(at_once.canary) > 0, "what was counted so far stays on the card"
+    stage.minutes(6)
+    after = stage.canary(made).judgement
+    assert after is not None
+    assert after.text != at_once.text
+
+
+def test_the_thread_says_by_what_it_goes_and_who_took_it_back(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.looks(times=5)
+    stage.says(Act.ABORT, reason="mistake")
+    stage.looks(times=4)
+    said = rooms.said(made.id)
+    assert "A canary of 2 steps, by ECS itself. What runs now is measured first." in said
+    assert said[-1] == "v2 was taken back from backend staging: Taken back by alice: mistake"
+
+
 def test_an_incident_of_both_versions_is_held_and_told(rooms: Rooms) -> None:
     stage = Stage(rooms)
     stage.metrics.canary_fails = stage.metrics.stable_fails = 0.3
