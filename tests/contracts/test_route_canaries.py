@@ -253,6 +253,23 @@ def test_one_that_argo_cd_has_not_brought_yet_leaves_git(shop: RouteShop) -> Non
     assert shop.running("backend-canary") == []
 
 
+def test_weights_that_argo_cd_has_not_brought_yet_leave_git(shop: RouteShop) -> None:
+    """Else they would come as soon as it may sync again, to a canary that nobody watches."""
+    aim = shop.aim(Goal.SHARE, 0.1)
+    while "weight: 90" not in shop.text(ROUTE):
+        if shop.running("backend-canary"):
+            shop.kube.argocd.close_sync_window()
+        shop.toward(aim)
+        shop.pass_by(5)
+    nothing = shop.aim(Goal.NOTHING)
+    assert not shop.toward(nothing).reached
+    assert "weight: 90" not in shop.text(ROUTE)
+    assert shop.reach(nothing).reached
+    shop.kube.argocd.open_sync_windows()
+    shop.pass_by(300)
+    assert shop.weights() == {(100, 0)}
+
+
 def test_a_sync_that_fails_ends_a_trial_and_is_told_on_the_way_back(shop: RouteShop) -> None:
     shop.on_trial()
     shop.kube.argocd.refuse_syncs("backend-staging", "denied by policy")
