@@ -115,7 +115,7 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "`promote` goes to the next step without waiting for the verdict, and with `--full`"
         " straight to the whole traffic. `hold` keeps it where it is, and once more by the same"
         " person lets it go on; all the while it is judged, and taken back if it is worse. `abort`"
-        " sends all traffic to the stable version. A canary is started with `/deploy ... --canary`.",
+        " sends all traffic to the stable version. `/deploy ... --canary` starts a canary.",
         (
             "/canary backend production status",
             "/canary backend production promote",
