@@ -77,6 +77,14 @@ def test_where_neither_version_is_healthy_the_traffic_stays(rooms: Rooms) -> Non
     assert stage.canary(made).phase is Phase.BAKING
 
 
+def test_what_somebody_else_put_there_is_left_to_people(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = baking(stage)
+    stage.traffic.healthy, stage.traffic.share = False, 0.7
+    stage.looks(3.0, times=10)
+    assert (stage.canary(made).phase, stage.traffic.share) == (Phase.ASKING, 0.7)
+
+
 # --- the catalog ---------------------------------------------------------------------------------
 
 
