@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.model.canary_plan import Weighted
@@ -23,6 +23,7 @@ _SAME = (
     "enableExecuteCommand",
     "availabilityZoneRebalancing",
 )
+_NONE: Mapping[str, Any] = {}
 #: ECS takes up to 36 characters.
 _TOKEN = 32
 
@@ -88,8 +89,8 @@ def _of_deployment(stable: Mapping[str, Any]) -> dict[str, Any]:
 
     https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Deployment.html
     """
-    deployments = stable.get("deployments", ())
-    primary = next((each for each in deployments if each.get("status") == "PRIMARY"), {})
+    deployments: Sequence[Mapping[str, Any]] = stable.get("deployments", ())
+    primary = next((each for each in deployments if each.get("status") == "PRIMARY"), _NONE)
     found: dict[str, Any] = {}
     if volumes := primary.get("volumeConfigurations"):
         found["volumeConfigurations"] = volumes

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.commands.model import Conduct, Deploy, LockTarget, PauseAll, ResumeAll, Rollback
+from bot.commands.model import Cancel, Conduct, Deploy, LockTarget, PauseAll, ResumeAll, Rollback
 from bot.model.canary import Act, Phase
 from bot.model.deployment import Deployment, Status
 from bot.model.errors import AccessDenied, Misconfigured, Unreachable
@@ -268,6 +268,14 @@ def test_held_it_stays_held_after_a_question(rooms: Rooms) -> None:
     stage.minutes(10)
     held = stage.canary(made)
     assert (held.phase, held.step, held.held_by) == (Phase.BAKING, 0, made.requester)
+
+
+def test_who_cancels_it_is_told_the_word_that_takes_it_back(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = baking(stage)
+    refused = rooms.says("alice", Cancel(made.id))
+    assert isinstance(refused, Refused)
+    assert refused.suggestion == "/canary backend staging abort"
 
 
 def test_a_second_person_who_types_hold_lets_nothing_go_on(rooms: Rooms) -> None:
