@@ -67,6 +67,12 @@ def _of_canaries(target: Mapping_) -> Iterator[Claim]:
         made = _text(weighted, "service") or f"{service}-canary"
         service_key = ("canary", region, cluster, made, _text(ecs, "role"))
         yield Claim(service_key, "the ECS service of this canary", used)
+    route, manifests = part(canary, "route"), part(argocd, "manifests")
+    git = texts({**DEFAULTS, **manifests}, "repository", "branch", "path")
+    if git and (named := texts(route, "file", "name")):
+        repository, branch, folder = git
+        route_key = ("route", _address(repository), branch, folder.strip("/"), *named)
+        yield Claim(route_key, "the HTTPRoute of this canary", used)
     if place := texts(rollout, "namespace", "name"):
         rollout_key = ("rollout", _text(argocd, "cluster"), *place)
         yield Claim(rollout_key, "the Rollout of this canary", used)

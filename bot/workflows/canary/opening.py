@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.model.canary import Act, Canary, Phase, Wish
-from bot.model.canary_plan import Strategy
+from bot.model.canary_plan import Strategy, in_percent
 from bot.model.catalog import TargetSpec
 from bot.model.deployment import SYSTEM, AuditEntry, Deployment, Kind, Status, Target
 from bot.model.errors import Fenced, Misconfigured, Terminal, UserError
@@ -47,6 +47,7 @@ class Opening:
         if before.off and not deployment.canary:
             return 0.0
         if deployment.kind is Kind.ROLLBACK and _is_stuck(before):
+            self._tell_of(before, deployment)
             return 0.0
         self._parts.conducted.set()
         said = f"{before.deployment_id}'s canary is taken out of the way first."
@@ -55,6 +56,15 @@ class Opening:
                 if tx.deployments.note(deployment.id, None, explanation=said):
                     tx.outbox.card(deployment.id)
         return SOON if deployment.kind is Kind.ROLLBACK else LATER
+
+    def _tell_of(self, stuck: Canary, rollback: Deployment) -> None:
+        """What it becomes is not the only version that serves, for a while."""
+        said = (
+            f"It begins although {stuck.deployment_id}'s canary still gets "
+            f"{in_percent(stuck.share)} of the traffic: that goes back as soon as it can."
+        )
+        with self._parts.store.begin() as tx:
+            tx.outbox.thread(rollback.id, f"beside:{stuck.deployment_id}", said)
 
     def open(self, deployment: Deployment) -> float:
         """Check that it can be, and write it down; nothing outside has been touched by then."""

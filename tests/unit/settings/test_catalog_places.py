@@ -344,6 +344,11 @@ ROLLED = (
     "    canary: {rollout: {namespace: apps, name: app}, "
     "prometheus: {url: 'http://prometheus', labels: 'app=\"{{version}}\"'}}\n"
 )
+ROUTED = (
+    "    canary: {route: {file: route.yaml, name: app, stable: app, canary: app-canary, "
+    "canary_file: canary.yaml, deployment: app-canary, container: app}, "
+    "prometheus: {url: 'http://prometheus', labels: 'app=\"{{version}}\"'}}\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -367,6 +372,7 @@ ROLLED = (
             "the ECS service",
         ),
         (ARGO_CD, ROLLED, changed("apps/app", "apps/web", APART), ROLLED, "the Rollout"),
+        (ARGO_CD, ROUTED, changed("{image: app}", "{image: web}", APART), ROUTED, "the HTTPRoute"),
     ],
 )
 def test_what_a_canary_shifts_belongs_to_one_target(

@@ -148,6 +148,7 @@ def test_a_rollback_mends_the_stable_version_that_a_canary_waits_for(rooms: Room
         step(back.id)
     assert rooms.steps.start(back.id) == 0, "else each would wait for the other"
     assert rooms.get(back.id).handle is not None
+    assert any("still gets 10% of the traffic" in text for text in rooms.said(back.id))
     stage.traffic.stable_healthy = True
     stage.looks(times=3)
     assert stage.traffic.share == 0
