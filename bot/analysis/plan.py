@@ -80,6 +80,20 @@ class Tolerance:
             raise ValueError("A tolerance cannot ask for a canary that is faster than the stable.")
 
 
+def warming_for(ticks: int) -> Tolerance:
+    """For a service whose new tasks are warm after so many ticks; three are the default.
+
+    What is put up with begins alike and halves with every tick; of slowness nothing is said
+    meanwhile, and little in the two ticks after it.
+    """
+    if ticks < 1:
+        return Tolerance(warm_up=(), slow_warm_up=())
+    usual = Tolerance()
+    first, after = usual.warm_up[0], usual.slow_warm_up[len(usual.warm_up) :]
+    errors = tuple(first / 2**tick for tick in range(ticks))
+    return Tolerance(warm_up=errors, slow_warm_up=(None,) * ticks + after)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """``alpha`` is the nominal chance of a false abort, for errors and for slowness each.

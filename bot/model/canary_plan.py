@@ -205,10 +205,18 @@ class Route(Part):
         description="the manifest of the canary's Deployment, below the path"
     )
     deployment: ObjectName = Field(description="the canary's Deployment")
+    container: ObjectName = Field(description="the container in it that runs the image")
 
 
 class CloudWatch(Part):
-    """The load balancer's own metrics, per target group. Minutes, known two minutes later."""
+    """The load balancer's own metrics, per target group. Minutes, known some minutes later."""
+
+    settles_after: Duration = Field(
+        default=timedelta(minutes=3),
+        le=timedelta(hours=1),
+        description="how long after its end a minute counts as final: CloudWatch shows minutes "
+        "late, and may still add to them",
+    )
 
 
 class Prometheus(Part):
@@ -280,6 +288,11 @@ class CanaryPlan(Part):
     )
     steps: tuple[CanaryStep, ...] = Field(
         default=STEPS, min_length=1, max_length=20, description="shares that grow from step to step"
+    )
+    warm_up: Annotated[Duration | None, Field(le=timedelta(hours=1))] = Field(
+        default=None,
+        description="how long the new tasks of a step may fail more and be slower than usual, as "
+        "they start cold; no step is passed sooner; without it three ticks of the metrics",
     )
     limits: CanaryLimits = Field(default=CanaryLimits(), description="what is never accepted")
     cloudwatch: Annotated[CloudWatch | None, BeforeValidator(filled)] = Field(

@@ -116,8 +116,12 @@ class Manifests(Part):
     @property
     def file(self) -> str:
         """The file that is changed, from the root of the repository."""
+        return self.inside(self.form.file)
+
+    def inside(self, file: str) -> str:
+        """A file below the path, from the root of the repository."""
         folder = self.path.strip("/").removeprefix("./")
-        return self.form.file if folder in {"", "."} else f"{folder}/{self.form.file}"
+        return file if folder in {"", "."} else f"{folder}/{file}"
 
 
 class InCluster(Part):

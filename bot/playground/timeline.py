@@ -7,6 +7,8 @@ import itertools
 import time
 from collections.abc import Callable
 
+from typing_extensions import override
+
 
 class Clock:
     """Virtual seconds since the world began. ``speed`` is virtual seconds per real one.
@@ -36,6 +38,21 @@ class Clock:
         """The wall's time at the virtual time ``when``, which is not in the future."""
         ago = (self.now() - when) / self.speed if self.speed else 0.0
         return self.wall() - ago
+
+
+class WallClock(Clock):
+    """Goes with the wall, whatever runs in fast motion beside it; it is never advanced."""
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        super().__init__(1.0, wall)
+        self._began = wall()
+        self._latest = 0.0
+
+    @override
+    def now(self) -> float:
+        """Seconds since it was made; a wall that is set back holds it up and no more."""
+        self._latest = max(self._latest, self.wall() - self._began)
+        return self._latest
 
 
 class Timeline:

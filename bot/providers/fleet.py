@@ -17,6 +17,7 @@ from bot.providers.cloudwatch import CloudWatchMetrics
 from bot.providers.ecs.native import NativeCanaries
 from bot.providers.ecs.rollouts import EcsRollouts
 from bot.providers.ecs.weighted import WeightedCanaries
+from bot.providers.gateway.canaries import RouteCanaries
 from bot.providers.git import GitAccess, GitManifests
 from bot.providers.kube.alarm import Alarm
 from bot.providers.kube.clusters import KubeconfigClusters
@@ -67,6 +68,7 @@ class Fleet:
                 "weighted": WeightedCanaries(reach.aws, ecs),
                 "native": NativeCanaries(reach.aws, ecs),
                 "rollout": RolloutCanaries(self._clusters, desired, argocd),
+                "route": RouteCanaries(self._clusters, desired, desired, argocd),
             }
         )
         self._prometheus = PrometheusMetrics(PrometheusApi(reach.prometheus_token))

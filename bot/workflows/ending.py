@@ -134,11 +134,15 @@ def outcome(ended: Deployment, ending: Ending) -> AuditEntry:
     )
 
 
+#: Nobody told the provider to: its circuit breaker, or an alarm, did.
+_BY_ITSELF = "was taken back by the provider from"
+
+
 def sentence(ended: Deployment) -> str:
     """The end as one sentence for the thread."""
     what = {
         Status.SUCCEEDED: "is the only version running on",
-        Status.ROLLED_BACK: "was taken back by the provider from",
+        Status.ROLLED_BACK: "was taken back from" if ended.canary else _BY_ITSELF,
         Status.FAILED: "failed on",
         Status.CANCELLED: "was cancelled on",
         Status.SUPERSEDED: "was superseded on",

@@ -53,7 +53,7 @@ class MetricsStage(Protocol):
     metrics: Metrics
     spec: TargetSpec
     arms: Arms
-    closing: Closing = Closing(60, timedelta(seconds=120))
+    closing: Closing = Closing(60, timedelta(minutes=3))
     start: datetime = NOON
 
     def serve(self, version: str, tick: int, traffic: Traffic) -> None:

@@ -67,7 +67,8 @@ class TestDiscovery:
     def test_the_client_finds_its_way(self, kube: KubeClients) -> None:
         assert client.VersionApi(kube.raw).get_code().major == "1"
         groups = [g.name for g in client.ApisApi(kube.raw).get_api_versions().groups]
-        assert groups == ["apps", "argoproj.io", "authorization.k8s.io"]
+        custom = ["argoproj.io", "gateway.networking.k8s.io"]
+        assert sorted(groups) == sorted(["apps", "authorization.k8s.io", *custom])
         found = kube.custom.get_api_resources("argoproj.io", "v1alpha1")
         served = {each.name: each.kind for each in found.resources}
         assert served["applications"] == "Application"

@@ -19,7 +19,8 @@ from bot.providers.ecs.native import NativeCanaries
 from bot.providers.fleet import Fleet, Reach
 from bot.providers.git import GitAccess
 from bot.workflows.canary.conductor import ACTIVE
-from bot.workflows.canary.course import Seen, aim, course
+from bot.workflows.canary.course import aim, course
+from bot.workflows.canary.turn import Seen
 from tests.contracts.stages import REGION, REPOSITORY, SPEC, LocalAws, local_aws
 from tests.fakes.clock import FakeClock
 

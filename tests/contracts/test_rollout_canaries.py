@@ -481,6 +481,20 @@ def test_a_version_that_was_taken_back_can_be_tried_again(shop: RolloutShop) -> 
     assert shop.subjects().count("Deploy v2 to backend/staging") == 2
 
 
+def test_a_commit_of_that_number_from_an_earlier_database_is_none_of_ours(
+    shop: RolloutShop,
+) -> None:
+    shop.on_trial()
+    shop.reach(shop.aim(Goal.NOTHING, before=0.1))
+    shop.reach(shop.aim(Goal.GONE), 3600)
+    shop.restart()
+    shop.begin("backend-staging-7", shop.image("v3"))
+    shop.on_trial()
+    assert shop.written() == "v3"
+    assert shop.reach(shop.aim(Goal.NOTHING, before=0.1)).reached
+    assert shop.written() == "v1"
+
+
 def test_a_version_that_would_leave_out_the_steps_is_not_begun(shop: RolloutShop) -> None:
     shop.on_trial()
     shop.reach(shop.aim(Goal.EVERYTHING, before=0.1), 3600)

@@ -272,9 +272,9 @@ def test_a_lever_holds_from_now_on_and_no_earlier(shop: Shop) -> None:
     shop.world.traffic.version(shop.v1).errors = 1.0
     shop.world.advance(2.5)
 
-    half, other = shop.world.traffic.recent(shop.front.stable)[len(before) :]
-    assert half.errors < 10
-    assert other.errors == other.requests > 100
+    (both,) = shop.world.traffic.recent(shop.front.stable)[len(before) :]
+    assert both.seconds == 5
+    assert both.errors / both.requests == pytest.approx(0.5, abs=0.1)
 
 
 def test_clusters_make_error_counts_vary_more(shop: Shop) -> None:
@@ -326,3 +326,105 @@ def test_a_load_balancer_with_several_rules_must_be_told_apart(shop: Shop) -> No
     with pytest.raises(ValueError, match="has 2 rules"):
         world.traffic.set(shop.front.load_balancer, per_second=1)
     world.traffic.set(shop.front.rule, per_second=1)
+
+
+class Wall:
+    """A clock on the wall that a test sets."""
+
+    def __init__(self) -> None:
+        self.shows = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.shows
+
+
+def test_visitors_by_the_wall_come_while_tasks_are_in_fast_motion() -> None:
+    wall = Wall()
+    world = World(visitors_by_wall=True, wall=wall)
+    world.push("web", "latest")
+    front = world.balancers.create_service("prod", "web", per_second=RATE, history=2)
+    series = world.traffic.flow.minutes[front.load_balancer, front.stable]
+    wall.shows += 60
+    world.advance(7200)  # of the tasks' time
+    assert world.moment() == wall.shows
+    now = int(wall.shows) // 60
+    assert sorted(series) == [now - 3, now - 2, now - 1]
+    assert series[now - 1].requests == pytest.approx(60 * RATE, rel=0.1)
+
+
+def test_a_wall_that_is_set_back_takes_no_visit_back() -> None:
+    wall = Wall()
+    world = World(visitors_by_wall=True, wall=wall)
+    world.push("web", "latest")
+    front = world.balancers.create_service("prod", "web", per_second=RATE, history=0)
+    wall.shows += 10
+    before = sum(each.requests for each in world.traffic.recent(front.stable))
+    wall.shows -= 3600
+    assert sum(each.requests for each in world.traffic.recent(front.stable)) == before
+    assert world.moment() == wall.shows + 3600
+
+
+def test_a_task_is_as_old_to_visitors_as_it_has_run_by_their_clock() -> None:
+    wall = Wall()
+    world = World(speed=20.0, visitors_by_wall=True, wall=wall)
+    digest = world.push("web", "v1")
+    front = world.balancers.create_service(
+        "prod", "web", image="v1", per_second=RATE, history=0, settled=False, desired=1
+    )
+    world.traffic.version(digest).cold_latency = 10.0
+    world.traffic.version(digest).cold_seconds = 600.0
+    world.advance(20 * 300)  # five minutes of the visitors, in which it goes only half way
+    wall.shows += 5
+    moment = world.traffic.recent(front.stable)[-1]
+    assert moment.p50 / 0.04 == pytest.approx(1 + 9 * math.exp(-0.5), rel=0.1)
+
+
+def test_moments_tell_the_share_that_the_rule_gave(shop: Shop) -> None:
+    shop.shift(90, 10)
+    shop.world.advance(10)
+    shares = [
+        shop.world.traffic.recent(group)[-1].share
+        for group in (shop.front.stable, shop.front.canary)
+    ]
+    assert shares == [0.9, 0.1]
+
+
+def test_moments_of_the_past_come_first() -> None:
+    wall = Wall()
+    wall.shows += 40  # of a minute that has begun
+    world = World(visitors_by_wall=True, wall=wall)
+    world.push("web", "latest")
+    front = world.balancers.create_service("prod", "web", per_second=RATE, history=3)
+    wall.shows += 20
+    moments = world.traffic.recent(front.stable, 3600)
+    assert [each.seconds for each in moments] == [60, 60, 60, 40, 5, 5, 5, 5]
+    ends = [each.at for each in moments]
+    assert ends[:-1] == [each.at - each.seconds for each in moments][1:]
+    (tally,) = [
+        tally
+        for minute, tally in world.traffic.flow.minutes[front.load_balancer, front.stable].items()
+        if minute == int(wall.shows) // 60 - 1
+    ]
+    assert within(tally.requests, RATE * 60)
+
+
+def test_an_incident_can_be_ended() -> None:
+    shop = Shop(virtual_world())
+    shop.world.traffic.incident(errors=1.0, seconds=3600)
+    shop.world.advance(10)
+    shop.world.traffic.calm()
+    shop.world.advance(10)
+    errors = [each.errors for each in shop.world.traffic.recent(shop.front.stable)]
+    assert errors[0] > 0
+    assert errors[-1] < errors[0] / 10
+
+
+def test_a_slice_is_shown_once_and_whole_however_often_somebody_looks() -> None:
+    wall = Wall()
+    world = World(visitors_by_wall=True, wall=wall)
+    world.push("web", "latest")
+    front = world.balancers.create_service("prod", "web", per_second=RATE, history=0)
+    for _ in range(202):
+        wall.shows += 0.1
+        world.traffic.recent(front.stable)
+    assert [each.seconds for each in world.traffic.recent(front.stable)] == [5, 5, 5, 5]

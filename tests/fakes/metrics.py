@@ -58,7 +58,7 @@ class FakeMetrics(Metrics):
     """
 
     def __init__(self, closing: Closing | None = None, pods: tuple[float, int] = (0.0, 0)) -> None:
-        self.closing = closing or Closing(60, timedelta(seconds=120))
+        self.closing = closing or Closing(60, timedelta(minutes=3))
         self.pods = pods
         self.calls: list[int] = []
         self.findings: list[Finding] = []

@@ -1,4 +1,4 @@
-"""Requests that arrive at load balancers in virtual time, and how they are answered.
+"""Requests that arrive at load balancers in the visitors' time, and how they are answered.
 
 Counts and histograms are drawn, never single requests, so that a thousand requests a second cost
 as little as one. What arrives in a slice of ``SLICE`` seconds is split by the weights, the targets
@@ -11,19 +11,19 @@ import math
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from bot.playground.aws import latency
-from bot.playground.aws.balancing import LoadBalancer, Rule
+from bot.playground.aws.balancing import LoadBalancer
 from bot.playground.aws.records import Estate, Task
 from bot.playground.aws.targets import Target, balancers_of, receiving, registered
 from bot.playground.aws.tasks import TaskLife
 from bot.playground.aws.versions import Version
 from bot.playground.timeline import Timeline
 
-SLICE = 5.0  # virtual seconds
+SLICE = 5.0  # seconds of the visitors
 NEARLY = 1e-3  # seconds by which a mark may be missed for want of digits
 MINUTE = 60
 KEPT_MINUTES = 24 * 60
@@ -60,6 +60,7 @@ class Moment:
 
     ``at`` is its end in seconds since 1970 (``World.moment``), ``seconds`` its length; ``errors``
     include refused connections; ``p50`` and ``p95`` are in seconds, 0 where nothing was answered.
+    ``share`` is the group's part of the rule's weights, from 0 to 1.
     """
 
     at: float
@@ -68,6 +69,7 @@ class Moment:
     errors: int
     p50: float
     p95: float
+    share: float = 1.0
 
 
 @dataclass
@@ -110,14 +112,40 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
+class Slot:
+    """What a target group had of a slice so far; ``share`` is its part of the weights then."""
+
+    tally: Tally
+    at: float
+    seconds: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the simulation needs of the world around it; ``moment`` is seconds since 1970."""
+    """What the simulation needs of the world around it.
+
+    ``visits`` is the time in which visitors come, ``timeline`` that in which tasks live: the same
+    one, or ``visits`` goes by the wall while tasks are in fast motion, at ``pace`` seconds of
+    visitors in one of theirs. ``moment`` is the visitors' now in seconds since 1970.
+    """
 
     timeline: Timeline
+    visits: Timeline
+    pace: float
     tasks: TaskLife
     moment: Callable[[], float]
     estates: Callable[[], Iterable[Estate]]
     estate_of: Callable[[str], Estate]
+
+    def targets(self, arn: str) -> dict[str, list[Target]]:
+        """The targets of all groups of the account and region that the ARN names."""
+        return registered(self.estate_of(arn), self.timeline.now, self.tasks.timings)
+
+    def runs_since(self, task: Task) -> float:
+        """Since when the task has been running, in the visitors' time."""
+        age = self.timeline.now - (task.running_at or 0.0)
+        return self.visits.now - age * self.pace
 
 
 class Flow:
@@ -131,6 +159,7 @@ class Flow:
         self.incidents: list[Incident] = []
         self.minutes: dict[tuple[str, str | None], dict[int, Tally]] = {}
         self.moments: dict[str, deque[Moment]] = {}
+        self._slots: dict[str, Slot] = {}
         self._ticking = False
 
     def stream(self, rule: str) -> Stream:
@@ -138,14 +167,14 @@ class Flow:
         if rule not in self.streams:
             seed = [self._seed, zlib.crc32(rule.encode())]
             rng = np.random.default_rng(seed)
-            now = self._around.timeline.now
+            now = self._around.visits.now
             self.streams[rule] = Stream(rule, 0.0, 0.0, now, rng)
             self._start()
         return self.streams[rule]
 
     def catch_up(self) -> None:
         """Draw what has arrived until now, so that a lever holds from now on and no earlier."""
-        now = self._around.timeline.now
+        now = self._around.visits.now
         self.incidents = [each for each in self.incidents if each.until > now - SLICE]
         known: dict[int, dict[str, list[Target]]] = {}
         for stream in self.streams.values():
@@ -153,16 +182,20 @@ class Flow:
             if seconds > 0 and stream.per_second > 0:
                 estate = self._around.estate_of(stream.rule)
                 if id(estate) not in known:
-                    known[id(estate)] = registered(estate, now, self._around.tasks.timings)
+                    known[id(estate)] = self._around.targets(stream.rule)
                 self._arrive(stream, seconds, known[id(estate)])
 
     def backfill(self, rule: str, minutes: int) -> None:
-        """Let the past ``minutes`` have been as the present is, minute by minute."""
-        stream, now = self.stream(rule), self._around.timeline.now
-        targets = registered(self._around.estate_of(rule), now, self._around.tasks.timings)
-        this = int(self._around.moment()) // MINUTE
+        """Let the past ``minutes`` have been as the present is, and what has passed of this one."""
+        stream, targets = self.stream(rule), self._around.targets(rule)
+        this, passed = divmod(self._around.moment(), MINUTE)
+        this = int(this)
         for minute in range(this - minutes, this):
             self._arrive(stream, float(MINUTE), targets, minute)
+        if passed > NEARLY:
+            self._arrive(stream, passed, targets, this)
+        for group, moments in self.moments.items():  # the past came last
+            self.moments[group] = deque(sorted(moments, key=lambda each: each.at), moments.maxlen)
 
     def _start(self) -> None:
         if not self._ticking:
@@ -173,10 +206,13 @@ class Flow:
         # On the same marks whenever it began, so that no slice belongs to two minutes.
         moment = self._around.moment()
         mark = (math.floor((moment + NEARLY) / SLICE) + 1) * SLICE
-        self._around.timeline.after(mark - moment, self._tick)
+        self._around.visits.after(mark - moment, self._tick)
 
     def _tick(self) -> None:
         self.catch_up()
+        for group, slot in self._slots.items():
+            self._show(group, slot)
+        self._slots.clear()
         self._next()
 
     def _arrive(
@@ -190,14 +226,19 @@ class Flow:
         if found is None:
             return
         balancer, rule = found
-        part = Slice(stream.rng, balancer, self._around.timeline.now - seconds / 2)
+        part = Slice(stream.rng, balancer, self._around.visits.now - seconds / 2)
         count = int(part.rng.poisson(stream.level(part.at) * seconds))
-        for group, share in _split(part.rng, count, rule).items():
+        weights = rule.weights()
+        ended = self._around.moment()
+        if minute is not None:
+            ended = min(ended, float((minute + 1) * MINUTE))
+        for group, share in _split(part.rng, count, weights).items():
             serving = receiving(targets.get(group, [])) if group else []
             tally = self._answer(part, share, serving)
             self._enter((balancer.arn, group if serving else None), tally, minute)
-            if group and minute is None:
-                self._show(group, tally, seconds)
+            if group:
+                weight = weights[group] / max(sum(weights.values()), 1)
+                self._join(group, Slot(tally, ended, seconds, weight), past=minute is not None)
 
     def _answer(self, part: Slice, count: int, serving: list[Target]) -> Tally:
         if not serving:
@@ -212,7 +253,7 @@ class Flow:
         task, rng = target.task, part.rng
         version = self._version(_running(task))
         errors, factor = self._incident(part)
-        since = min(task.running_at or 0.0, part.at)
+        since = min(self._around.runs_since(task), part.at)
         refused = int(rng.binomial(count, 1.0 if target.dead else version.unreachable))
         rate = min(version.error_rate(since, part.at) + errors, 1.0)
         answered = count - refused
@@ -238,22 +279,35 @@ class Flow:
         while len(series) > KEPT_MINUTES:
             del series[min(series)]
 
-    def _show(self, group: str, tally: Tally, seconds: float) -> None:
-        there = bool(tally.times.any())
-        quantiles = [latency.quantile(tally.times, q) if there else 0.0 for q in (0.5, 0.95)]
+    def _join(self, group: str, slot: Slot, *, past: bool) -> None:
+        """However often somebody looks or pulls a lever, a slice is shown once, and whole."""
+        if past:
+            self._show(group, slot)
+            return
+        begun = self._slots.get(group)
+        if begun is not None:
+            slot.tally.add(begun.tally)
+            slot = replace(slot, seconds=slot.seconds + begun.seconds)
+        self._slots[group] = slot
+
+    def _show(self, group: str, slot: Slot) -> None:
+        there = bool(slot.tally.times.any())
         moment = Moment(
-            self._around.moment(),
-            seconds,
-            tally.requests + tally.unserved,
-            tally.errors + tally.refused + tally.unserved,
-            *quantiles,
+            at=slot.at,
+            seconds=slot.seconds,
+            requests=slot.tally.requests + slot.tally.unserved,
+            errors=slot.tally.errors + slot.tally.refused + slot.tally.unserved,
+            p50=latency.quantile(slot.tally.times, 0.5) if there else 0.0,
+            p95=latency.quantile(slot.tally.times, 0.95) if there else 0.0,
+            share=slot.share,
         )
         self.moments.setdefault(group, deque(maxlen=KEPT_MOMENTS)).append(moment)
 
 
-def _split(rng: np.random.Generator, count: int, rule: Rule) -> dict[str | None, int]:
+def _split(
+    rng: np.random.Generator, count: int, weights: Mapping[str, int]
+) -> dict[str | None, int]:
     """How many of the requests go to each target group; to none where no weight is above zero."""
-    weights = rule.weights()
     total = sum(weights.values())
     if not weights:
         return {}  # redirected, or answered by the load balancer itself

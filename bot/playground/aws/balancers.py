@@ -44,10 +44,13 @@ class Front:
 class FrontOptions(ServiceOptions, total=False):
     """How ``Balancers.create_service`` makes a service; besides those of ``ServiceOptions``:
 
-    ``per_second`` (20: requests), ``wobble`` (0), ``history`` (60: minutes of traffic that are in
-    CloudWatch already), ``deregistration_delay`` (seconds, 30), ``weights`` ((100, 0): those of the
-    stable group and of the empty one for a canary).
+    ``front`` (the service's name: what the load balancer is called), ``per_second`` (20: requests),
+    ``wobble`` (0), ``history`` (60: minutes of traffic that are in CloudWatch already),
+    ``deregistration_delay`` (seconds, 30), ``weights`` ((100, 0): those of the stable group and of
+    the empty one for a canary).
     """
+
+    front: str
 
     per_second: float
     wobble: float
@@ -159,17 +162,18 @@ class Balancers:
     def create_service(self, cluster: str, service: str, **options: Unpack[FrontOptions]) -> Front:
         """Make a service that has been serving visitors for long, behind a rule with two groups.
 
-        The load balancer is ``<service>``, the target groups ``<service>-stable`` and ``-canary``.
+        The load balancer is ``front``, its target groups ``<front>-stable`` and ``<front>-canary``.
         """
+        front = options.get("front", service)
         region, delay = options.get("region", REGION), options.get("deregistration_delay", 30)
         with self._world.lock:
             stable, canary = (
-                self.create_target_group(f"{service}-{kind}", region, deregistration_delay=delay)
+                self.create_target_group(f"{front}-{kind}", region, deregistration_delay=delay)
                 for kind in ("stable", "canary")
             )
-            arn = self.create_load_balancer(service, region)
+            arn = self.create_load_balancer(front, region)
             first, second = options.get("weights", (100, 0))
-            rule = self.create_rule(arn, {stable: first, canary: second}, f"{service}.example.com")
+            rule = self.create_rule(arn, {stable: first, canary: second}, f"{front}.example.com")
             plain = {key: each for key, each in options.items() if key in SERVICE_OPTIONS}
             self._world.create_service(
                 cluster, service, **cast("ServiceOptions", {**plain, "target_group": stable})

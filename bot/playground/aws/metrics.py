@@ -36,7 +36,7 @@ RANGE = re.compile(r"(TC|PR)\((\d*\.?\d*):(\d*\.?\d*)\)")
 
 @dataclass
 class Publication:
-    """How late and how finished minutes appear, in virtual seconds.
+    """How late and how finished minutes appear, in the visitors' seconds.
 
     Each metric of a minute appears between ``least`` and ``most`` after the minute's end. A share
     ``revised`` of the minutes lacks up to ``missing`` of its counts until ``settled`` after it.

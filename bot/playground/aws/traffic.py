@@ -16,7 +16,7 @@ class Traffic:
     """What visitors of the world's load balancers do, and what they get.
 
     ``where`` is the ARN of a rule, or of a load balancer that has one rule besides the default
-    one, or none. Every lever holds from now on. All times are virtual seconds.
+    one, or none. Every lever holds from now on. All times are the visitors' seconds.
     """
 
     def __init__(self, world: World, around: Surroundings, seed: int) -> None:
@@ -54,6 +54,12 @@ class Traffic:
             until = self._now() + seconds
             self.flow.incidents.append(Incident(load_balancer, errors, latency, until))
 
+    def calm(self) -> None:
+        """End every incident."""
+        with self._world.lock:
+            self._now()
+            self.flow.incidents.clear()
+
     def version(self, image: str) -> Version:
         """The levers of an image, by its digest (or its whole reference, outside of ECR)."""
         with self._world.lock:
@@ -76,7 +82,7 @@ class Traffic:
     def _version(self, image: str) -> Version:
         if image not in self._versions:
             behaviour = self._behaviour(image)
-            self._versions[image] = version_of(behaviour, lambda: self._around.timeline.now)
+            self._versions[image] = version_of(behaviour, lambda: self._around.visits.now)
         return self._versions[image]
 
     def _behaviour(self, image: str) -> Behaviour:
@@ -90,7 +96,7 @@ class Traffic:
     def _now(self) -> float:
         self._world.advance(0.0)
         self.flow.catch_up()
-        return self._around.timeline.now
+        return self._around.visits.now
 
     def _rule(self, where: str) -> str:
         if ":listener-rule/" in where:

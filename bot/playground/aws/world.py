@@ -54,7 +54,7 @@ from bot.playground.aws.shifting_verbs import Shifts
 from bot.playground.aws.targets import delay_of
 from bot.playground.aws.tasks import Pulled, TaskLife, Timings
 from bot.playground.aws.traffic import Traffic
-from bot.playground.timeline import Clock, Timeline
+from bot.playground.timeline import Clock, Timeline, WallClock
 
 # Importing an API module enters its operations in the table.
 APIS = (
@@ -74,6 +74,8 @@ class World:
 
     ``speed`` is how many virtual seconds pass in a real one; 0 stands still until ``advance``.
     ``wall`` tells the time that is shown (``createdAt`` and the like); give the caller's own clock.
+    With ``visitors_by_wall`` what arrives at load balancers, and CloudWatch's minutes, go by
+    ``wall`` and not by virtual time: whoever measures them by the clock on the wall is right then.
     With ``strict`` every answer is held against botocore's model, which costs time.
     ``balancers`` furnishes load balancers and target groups, ``traffic`` has the levers of what
     arrives there and how it is answered, ``metrics`` those of CloudWatch.
@@ -85,6 +87,7 @@ class World:
         speed: float = 0.0,
         *,
         strict: bool = False,
+        visitors_by_wall: bool = False,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.faults = Faults()
@@ -103,8 +106,12 @@ class World:
         connect(scheduler.shifting, self.estate_of)
         self._estates: dict[tuple[str, str], Estate] = {}
         self._epoch: float | None = None
+        self._visiting = WallClock(wall) if visitors_by_wall else self.clock
+        self._visits = Timeline(self._visiting) if visitors_by_wall else self._timeline
         around = Surroundings(
             timeline=self._timeline,
+            visits=self._visits,
+            pace=1 / speed if visitors_by_wall and speed else 1.0,
             tasks=self._tasks,
             moment=self._moment,
             estates=self._estates.values,
@@ -201,9 +208,9 @@ class World:
         return self.estate(account, region)
 
     def moment(self) -> float:
-        """Now as CloudWatch tells it: seconds since 1970 on a clock that runs with virtual time.
+        """Now as CloudWatch tells it: seconds since 1970 on the visitors' clock.
 
-        At speed 1, or with a wall that goes with virtual time, it is what the wall shows.
+        It runs with virtual time, unless visitors go by the wall: then it is what the wall shows.
         """
         with self.lock:
             self._catch_up()
@@ -361,11 +368,13 @@ class World:
     def _moment(self) -> float:
         # Not at birth: a wall may be made of the world's own clock.
         if self._epoch is None:
-            self._epoch = self.clock.wall() - self.clock.now()
-        return self._epoch + self._timeline.now
+            self._epoch = self._visiting.wall() - self._visiting.now()
+        return self._epoch + self._visits.now
 
     def _catch_up(self) -> None:
         self._timeline.catch_up()
+        if self._visits is not self._timeline:
+            self._visits.catch_up()
 
     def services(self) -> list[Service]:
         """Every service of every account and region, until it is INACTIVE."""

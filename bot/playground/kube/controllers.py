@@ -9,6 +9,7 @@ from bot.playground.kube.argocd.rendering import Sources
 from bot.playground.kube.deployments import Deployments
 from bot.playground.kube.events import Recorder
 from bot.playground.kube.garbage import Garbage
+from bot.playground.kube.http_routes import HttpRoutes
 from bot.playground.kube.objects import Objects
 from bot.playground.kube.pods import Pods
 from bot.playground.kube.replica_sets import ReplicaSets
@@ -27,6 +28,7 @@ class Controllers:
         self.replica_sets = ReplicaSets(timeline, objects, self.recorder, self.pods)
         self.deployments = Deployments(timeline, objects, self.recorder)
         self.rollouts = Rollouts(timeline, objects, self.recorder)
+        self.http_routes = HttpRoutes(timeline, objects)
         self.garbage = Garbage(timeline, objects)
         self.sources = Sources()
         comparisons = Comparisons(objects, self.sources)
@@ -48,6 +50,7 @@ class Controllers:
             self.deployments.queue.drain(),
             self.rollouts.queue.drain(),
             self.replica_sets.queue.drain(),
+            self.http_routes.queue.drain(),
             self.garbage.queue.drain(),
             self.applications.operations.queue.drain(),
             self.applications.queue.drain(),

@@ -86,7 +86,9 @@ def strategically_merged(target: Any, patch: Json) -> Json:
 def _merged_list(target: list[Json], patch: list[Json], field: str) -> list[Json]:
     if any(each.get("$patch") == "replace" for each in patch):
         return [cloned(each) for each in patch if "$patch" not in each]
-    key = MERGE_KEYS[field]
+    # A Service's ports are merged by another key than a container's.
+    of_service = field == "ports" and all("port" in each for each in patch)
+    key = "port" if of_service else MERGE_KEYS[field]
     result = list(target)
     for wanted in patch:
         if key not in wanted:

@@ -90,6 +90,14 @@ ROLLOUTS = Resource(
     subresources=("status", "scale"),
     custom=True,
 )
+HTTP_ROUTES = Resource(
+    "gateway.networking.k8s.io",
+    "v1",
+    "httproutes",
+    "HTTPRoute",
+    subresources=("status",),
+    custom=True,
+)
 ACCESS_REVIEWS = Resource(
     "authorization.k8s.io",
     "v1",
@@ -112,6 +120,7 @@ RESOURCES = (
     APPLICATIONS,
     APP_PROJECTS,
     ROLLOUTS,
+    HTTP_ROUTES,
     ACCESS_REVIEWS,
 )
 

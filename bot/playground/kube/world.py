@@ -288,6 +288,12 @@ class KubeWorld:
             self._timeline.catch_up()
             self._controllers.rollouts.halt(halted=halted)
 
+    def halt_gateway(self, *, halted: bool = True) -> None:
+        """Let the Gateway's controller be down, or with ``halted`` False up again."""
+        with self.store.lock:
+            self._timeline.catch_up()
+            self._controllers.http_routes.halt(halted=halted)
+
     def scale(self, namespace: str, name: str, replicas: int) -> None:
         """Let somebody else change how many pods a Deployment wants."""
         self.apply(DEPLOYMENTS, namespace, name, {"spec": {"replicas": replicas}})

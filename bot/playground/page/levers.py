@@ -5,11 +5,10 @@ What is pulled is read back from the things themselves wherever they tell it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from threading import Lock
-from typing import Any, Final
+from typing import Final
 
 from markupsafe import Markup
 
@@ -20,6 +19,8 @@ from bot.playground.aws.tasks import Timings
 from bot.playground.page.git_levers import GitLevers
 from bot.playground.page.mishaps import LostDatabase, Restart
 from bot.playground.page.panels import BEHAVIOURS, PACES, Pulled, draw_panel, panels
+from bot.playground.page.versions import number, versions
+from bot.playground.page.visit_levers import VisitLevers
 from bot.playground.slack.records import Outage
 from bot.playground.slack.refusal import CannotDo
 from bot.playground.tour.fleet import ENVIRONMENTS, ON_ECS, SERVICES, image_of
@@ -28,7 +29,6 @@ from bot.playground.tour.stage import SPEED, Stage
 #: How far reads lag, and how long a pull takes at a standstill, in virtual seconds.
 LAG, STANDSTILL = 60.0, 3600.0
 _USUAL: Final = f"{SPEED:g}"
-_VERSION: Final = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 
 Arguments = Mapping[str, str]
 
@@ -44,6 +44,7 @@ class Levers:
         self._aws = "answers"
         self._pace = _USUAL
         self._git = GitLevers(stage.cluster)
+        self._visits = VisitLevers(stage.aws, stage.fronts)
         self._pulls: dict[str, Callable[[Arguments], str]] = {
             "release": self._release,
             "deploy-aside": self._deploy_aside,
@@ -60,6 +61,7 @@ class Levers:
             "fresh": self._fresh,
             "pace": self._set_pace,
             **self._git.pulls,
+            **self._visits.pulls,
         }
 
     def pull(self, name: str, arguments: Arguments) -> str:
@@ -78,9 +80,13 @@ class Levers:
         *others, pace = panels(self._now())
         return [(each.id, draw_panel(each)) for each in (*others, *self._git.panels(), pace)]
 
+    def beside_canaries(self) -> list[tuple[str, Markup]]:
+        """The same of the levers that are pulled while a canary runs."""
+        return [(each.id, draw_panel(each)) for each in self._visits.panels()]
+
     def draw(self) -> Markup:
         """All of them in one piece."""
-        inside = Markup("\n").join(html for _, html in self.elements())
+        inside = Markup("\n").join(html for _, html in (*self.elements(), *self.beside_canaries()))
         return Markup('<div class="w-levers">{}</div>').format(inside)
 
     def close(self) -> None:
@@ -240,18 +246,6 @@ def timings(speed: float) -> dict[str, float]:
     named = [each.name for each in fields(Timings) if each.name != "jitter"]
     changed = {name: getattr(usual, name) * factor for name in named}
     return changed if speed else changed | {"pull": STANDSTILL}
-
-
-def versions(repository: Repository) -> list[str]:
-    """The tags of a repository that are versions."""
-    tags = [tag for image in repository.images.values() for tag in image.tags]
-    return [tag for tag in tags if _VERSION.fullmatch(tag)]
-
-
-def number(version: str) -> tuple[int, ...]:
-    """A version as something that can be compared."""
-    found: Any = _VERSION.fullmatch(version)
-    return tuple(int(each) for each in found.groups())
 
 
 def _one_of(

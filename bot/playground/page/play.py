@@ -12,6 +12,7 @@ from bot.commands.grammar import COMMANDS, SLASHES
 from bot.playground.page.acts import Acts
 from bot.playground.page.applications import Applications
 from bot.playground.page.cast import CAST
+from bot.playground.page.charts import Charts
 from bot.playground.page.levers import Levers
 from bot.playground.page.live import Scene
 from bot.playground.page.scene import Painter
@@ -32,7 +33,7 @@ def page(stage: Stage, port: int) -> Iterator[str]:
     """Serve the page; gives its address. Raises ``OSError`` where the port is taken."""
     engine = make_engine(stage.database_url)
     database, verified, levers = Database(engine, SystemClock()), Verified(), Levers(stage)
-    applications = Applications(stage.cluster)
+    applications, charts = Applications(stage.cluster), Charts(stage.aws, stage.fronts)
 
     def beside() -> Scene:
         return {
@@ -41,6 +42,8 @@ def page(stage: Stage, port: int) -> Iterator[str]:
                 ("world-legend", draw_legend()),
             ],
             "levers": levers.elements(),
+            "charts": charts.elements(),
+            "visitors": levers.beside_canaries(),
             "trail": [("trail-all", draw_trail(database, verified))],
         }
 

@@ -1,17 +1,21 @@
 """What the demo's company runs: three services in two environments, their images, their catalog.
 
-Two of them run on ECS, analytics in a cluster (``bot.playground.tour.cluster``).
+Two of them run on ECS, analytics in a cluster (``bot.playground.tour.cluster``). backend stands
+behind load balancers and has canaries (``bot.playground.tour.visitors``).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from bot.playground.aws.blueprints import ACCOUNT, REGION
+from bot.playground.aws.balancers import Front
+from bot.playground.aws.blueprints import ACCOUNT, REGION, ServiceOptions
 from bot.playground.aws.records import Behaviour, Image
 from bot.playground.aws.world import World
 from bot.playground.slack.crew import DEPLOYMENTS, IRIS, RELEASE_CAPTAINS
+from bot.playground.tour import visitors
 from bot.playground.tour.cluster import SERVICE, Cluster
+from bot.playground.tour.visitors import Fronts
 
 SERVICES = ("backend", "analytics", "frontend")
 ON_ECS = ("backend", "frontend")
@@ -52,7 +56,7 @@ _TARGET = """\
 _ECS = "ecs: {{region: {region}, cluster: {environment}, service: {name}, container: {container}}}"
 
 
-def catalog(cluster: Cluster) -> str:
+def catalog(cluster: Cluster, fronts: Fronts) -> str:
     """The catalog as YAML."""
     parts = [_HEAD.format(channel=DEPLOYMENTS, captains=RELEASE_CAPTAINS, responder=IRIS)]
     parts += [_SERVICE.format(name=name, account=ACCOUNT, region=REGION) for name in SERVICES]
@@ -63,18 +67,24 @@ def catalog(cluster: Cluster) -> str:
             on_ecs = _ECS.format(region=REGION, container=CONTAINER, **words)
             place = on_ecs if name in ON_ECS else cluster.place(environment)
             parts.append(_TARGET.format(place=place, **words))
+            if name == visitors.SERVICE:
+                parts.append(visitors.canary_plan(fronts[environment]))
     return "".join(parts)
 
 
-def write_catalog(folder: Path, cluster: Cluster) -> Path:
+def write_catalog(folder: Path, cluster: Cluster, fronts: Fronts) -> Path:
     """Put the catalog into a folder; returns its path."""
     path = folder / "quarterdeck.yaml"
-    path.write_text(catalog(cluster), encoding="utf-8")
+    path.write_text(catalog(cluster, fronts), encoding="utf-8")
     return path
 
 
-def furnish(world: World) -> None:
-    """Push all images, and start the services on ECS on the old one."""
+def furnish(world: World) -> Fronts:
+    """Push all images, and start the services on ECS on the old one.
+
+    Returns what stands before those that have visitors.
+    """
+    fronts: dict[str, Front] = {}
     for name in SERVICES:
         for tag, behaviour in (
             (OLD, Behaviour.GOOD),
@@ -84,15 +94,18 @@ def furnish(world: World) -> None:
             digest = world.push(name, tag, behaviour)
         world.tag(name, digest, "latest")
         for environment in ENVIRONMENTS if name in ON_ECS else ():
-            world.create_service(
-                environment,
-                name,
-                family=f"{name}-{environment}",
-                container=CONTAINER,
-                image=OLD,
-                repository=name,
-                desired=TASKS[environment],
-            )
+            options: ServiceOptions = {
+                "family": f"{name}-{environment}",
+                "container": CONTAINER,
+                "image": OLD,
+                "repository": name,
+                "desired": TASKS[environment],
+            }
+            if name == visitors.SERVICE:
+                fronts[environment] = visitors.receive(world, environment, **options)
+            else:
+                world.create_service(environment, name, **options)
+    return fronts
 
 
 def furnish_cluster(world: World, cluster: Cluster) -> None:

@@ -45,16 +45,21 @@ class Scene:
     def command(self, who: str, name: str, text: str) -> str:
         """A command that makes a deployment; returns that deployment's id."""
         before = set(self._cards())
-        self.screen.said(who, "deployments", f"{name} {text}")
-        did = self.person(who).command(name, text, channel=DEPLOYMENTS)
-        self.fine(did, f"{name} {text}")
-        for said in did.said:
-            self.screen.message(said)
+        self.say(who, name, text)
         made = self.wait(
             lambda: [each for each in self._cards() if each not in before],
             f"a card in #deploys for {name} {text}",
         )
         return str(made[0])
+
+    def say(self, who: str, name: str, text: str) -> Did:
+        """A command, with what the bot answers to it at once."""
+        self.screen.said(who, "deployments", f"{name} {text}")
+        did = self.person(who).command(name, text, channel=DEPLOYMENTS)
+        self.fine(did, f"{name} {text}")
+        for said in did.said:
+            self.screen.message(said)
+        return did
 
     def press(self, who: str, deployment: str, button: str) -> Did:
         """Press a button of a card, confirming what is asked."""
@@ -164,6 +169,16 @@ class Scene:
         for entry in self.stage.cluster.git.log(REPOSITORY, limit=times):
             self.screen.note(f"    {entry.hash[:7]} {entry.subject} ({entry.author})")
         self.so(found == times, f"git has {times} commits of the bot for analytics {environment}")
+
+    def weighs(self, environment: str, stable: int, canary: int) -> None:
+        """Wait until the rule before the backend sends so much to each version."""
+        front = self.stage.fronts[environment]
+        wanted = {front.stable: stable, front.canary: canary}
+        self.wait(
+            lambda: self.stage.aws.balancers.weights(front.rule) == wanted,
+            f"the weights in {environment} to be {stable}:{canary}",
+        )
+        self.screen.good(f"the load balancer sends {canary}% to the canary")
 
     def told_ecs(self, service: str, environment: str, times: int) -> None:
         """ECS was told so often to change that service, and not more."""

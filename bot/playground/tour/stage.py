@@ -15,6 +15,7 @@ from bot.playground.slack.workspace import Workspace
 from bot.playground.tour.bot_process import BotProcess, free_port
 from bot.playground.tour.cluster import Cluster
 from bot.playground.tour.fleet import furnish, furnish_cluster, write_catalog
+from bot.playground.tour.visitors import Fronts
 
 #: Virtual seconds of ECS in a real one: a rollout of a minute takes three seconds.
 SPEED = 20.0
@@ -28,6 +29,7 @@ class Stage:
     folder: Path = field(init=False)
     slack: Workspace = field(init=False)
     aws: World = field(init=False)
+    fronts: Fronts = field(init=False)
     cluster: Cluster = field(init=False)
     bot: BotProcess = field(init=False)
     ready_after: float = field(default=0.0, init=False)
@@ -38,7 +40,8 @@ class Stage:
         port = free_port(None)
         self.set_up = True
         self.folder = Path(tempfile.mkdtemp(prefix="quarterdeck-demo-"))
-        self.slack, self.aws = Workspace(), World(speed=SPEED)
+        self.slack = Workspace()
+        self.aws = World(speed=SPEED, visitors_by_wall=True)
         self.cluster = Cluster(self.aws, self.folder, SPEED)
         try:
             self._set_up(port)
@@ -51,7 +54,7 @@ class Stage:
         muster(self.slack)
         # ECS says in seconds what it would say in minutes: Slack's minutes must be as short.
         self.slack.limits.factor = SPEED
-        furnish(self.aws)
+        self.fronts = furnish(self.aws)
         furnish_cluster(self.aws, self.cluster)
         self.slack.serve()
         self.bot = BotProcess(self.folder, port, self._environment(port))
@@ -69,7 +72,7 @@ class Stage:
             "SLACK_BOT_TOKEN": secrets.bot_token,
             "SLACK_SIGNING_SECRET": secrets.signing,
             "SLACK_API_URL": self.slack.api_url,
-            "QUARTERDECK_CATALOG": str(write_catalog(self.folder, self.cluster)),
+            "QUARTERDECK_CATALOG": str(write_catalog(self.folder, self.cluster, self.fronts)),
             "DATABASE_URL": self.database_url,
             "HOST": "127.0.0.1",
             "PORT": str(port),

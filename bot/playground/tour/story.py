@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.model.deployment import Status
-from bot.playground.slack.crew import DEPLOYMENTS
 from bot.playground.tour.fleet import BROKEN, NEW, OLD, told
 from bot.playground.tour.scene import Scene
 from bot.policy.reasons import ReasonCode
@@ -14,6 +13,9 @@ from bot.policy.reasons import ReasonCode
 #: A pull that outlasts any machine, so that there is a middle of the rollout to die in; it is over
 #: when the tour says so. Virtual seconds.
 _SLOW_PULL, _USUAL_PULL = 3600.0, 8.0
+
+#: What is tried on a tenth of the visitors.
+NEXT = "v1.5.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,18 @@ class Step:
 def _staging(scene: Scene) -> None:
     deployment = scene.deploy("alice", "backend staging")
     scene.ends(deployment, Status.SUCCEEDED)
+    scene.runs("backend", "staging", NEW)
+    scene.told_ecs("backend", "staging", 1)
+
+
+def _canary(scene: Scene) -> None:
+    scene.stage.aws.push("backend", NEXT)
+    deployment = scene.deploy("alice", f"backend staging {NEXT} --canary")
+    scene.weighs("staging", 90, 10)
+    scene.says(deployment, "10% of the traffic")
+    scene.say("bob", "/canary", 'backend staging abort --reason "wrong currency"')
+    scene.ends(deployment, Status.ROLLED_BACK)
+    scene.weighs("staging", 100, 0)
     scene.runs("backend", "staging", NEW)
     scene.told_ecs("backend", "staging", 1)
 
@@ -71,12 +85,7 @@ def _rollback(scene: Scene) -> None:
     scene.ends(back, Status.SUCCEEDED)
     scene.runs("analytics", "production", OLD)
     scene.committed("production", 2)
-    again = f"analytics production {NEW}"
-    scene.screen.said("alice", "deployments", f"/deploy {again}")
-    did = scene.person("alice").command("/deploy", again, channel=DEPLOYMENTS)
-    scene.fine(did, f"/deploy {again}")
-    for said in did.said:
-        scene.screen.message(said)
+    did = scene.say("alice", "/deploy", f"analytics production {NEW}")
     locked = any(ReasonCode.LOCKED in f"{said.text} {said.blocks}" for said in did.said)
     scene.so(locked, "the target is locked: nothing ships the bad version again")
 
@@ -111,6 +120,7 @@ def _audit(scene: Scene) -> None:
 
 TOUR = (
     Step("Deploy to staging", _staging),
+    Step("A canary, and a person who takes it back", _canary),
     Step("Production waits for two approvals", _production),
     Step("A bad image: the circuit breaker takes it back", _breaker),
     Step("A rollback by a commit, and the target is held", _rollback),

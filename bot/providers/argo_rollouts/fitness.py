@@ -11,14 +11,22 @@ from math import ceil
 
 from bot.model.canary_plan import CanaryPlan, in_percent
 from bot.model.catalog import TargetSpec
+from bot.model.places import ArgoCdApplication
 from bot.providers.argo_rollouts.scene import ALIKE, Scene
 from bot.providers.argo_rollouts.views import RolloutView, Step
 from bot.providers.argocd.views import ApplicationView
-from bot.providers.kube.cluster import REPLICA_SETS, ROLLOUT_STATUS, ROLLOUTS, Cluster
+from bot.providers.kube.cluster import (
+    REPLICA_SETS,
+    ROLLOUT_STATUS,
+    ROLLOUTS,
+    Cluster,
+    Resource,
+)
 
 IMPOSSIBLE = "CANARY_IMPOSSIBLE"
 #: What a canary needs of a cluster: verb and resource.
-NEEDED = (("get", ROLLOUTS), ("patch", ROLLOUT_STATUS), ("list", REPLICA_SETS))
+Needed = Sequence[tuple[str, Resource]]
+NEEDED: Needed = (("get", ROLLOUTS), ("patch", ROLLOUT_STATUS), ("list", REPLICA_SETS))
 
 #: Why it cannot be, a sentence, and what to do about it.
 Misfit = tuple[str, str]
@@ -32,6 +40,16 @@ def by_catalog(spec: TargetSpec, plan: CanaryPlan) -> Iterator[Misfit]:
             "CloudWatch does not know which target groups a Rollout's versions are in.",
             'Give the plan a "prometheus" part, by which both versions are measured.',
         )
+    yield from by_way_back(place)
+    if any(step.tasks is not None for step in plan.steps):
+        yield (
+            "How many pods a Rollout's canary has follows from its weights.",
+            'Take "tasks" out of the plan\'s steps.',
+        )
+
+
+def by_way_back(place: ArgoCdApplication) -> Iterator[Misfit]:
+    """What keeps a canary from being taken back through git at once."""
     if place.manifests.delivery != "direct":
         yield (
             "A canary that is taken back cannot wait until people merge a pull request.",
@@ -42,11 +60,6 @@ def by_catalog(spec: TargetSpec, plan: CanaryPlan) -> Iterator[Misfit]:
             "A canary is taken back by a commit, and rollbacks of this target leave git alone.",
             'Set "rollback: git", or deploy with --rolling.',
         )
-    if any(step.tasks is not None for step in plan.steps):
-        yield (
-            "How many pods a Rollout's canary has follows from its weights.",
-            'Take "tasks" out of the plan\'s steps.',
-        )
 
 
 def by_application(view: ApplicationView, plan: CanaryPlan) -> Iterator[Misfit]:
@@ -54,11 +67,7 @@ def by_application(view: ApplicationView, plan: CanaryPlan) -> Iterator[Misfit]:
     rollout = plan.rollout
     if rollout is None:
         return
-    if not view.at_home:
-        yield (
-            f"The Application {view.name} deploys to another cluster than Argo CD runs in.",
-            "Deploy with --rolling: a Rollout there is out of reach.",
-        )
+    yield from by_cluster(view)
     named = (rollout.namespace, rollout.name)
     rollouts = [each for each in view.resources if each.kind == "Rollout"]
     if named not in {(each.namespace, each.name) for each in rollouts}:
@@ -69,9 +78,18 @@ def by_application(view: ApplicationView, plan: CanaryPlan) -> Iterator[Misfit]:
         )
 
 
-def by_rights(cluster: Cluster, namespace: str) -> Iterator[Misfit]:
+def by_cluster(view: ApplicationView) -> Iterator[Misfit]:
+    """What is out of reach."""
+    if not view.at_home:
+        yield (
+            f"The Application {view.name} deploys to another cluster than Argo CD runs in.",
+            "Deploy with --rolling: what runs there is out of reach.",
+        )
+
+
+def by_rights(cluster: Cluster, namespace: str, needed: Needed = NEEDED) -> Iterator[Misfit]:
     """What the cluster does not let us do."""
-    for verb, resource in NEEDED:
+    for verb, resource in needed:
         if not cluster.allowed(verb, resource, namespace):
             what = f"{verb} {resource.title} in namespace {namespace}"
             rule = f'["{resource.group}"], resources ["{resource.rule}"], verbs ["{verb}"]'

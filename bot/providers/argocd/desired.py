@@ -7,7 +7,7 @@ provider: what is written again, to the letter, when a rollback goes back to it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +16,7 @@ from typing import Protocol
 from bot.model.deployment import Image
 from bot.model.places import Manifests
 from bot.model.rollout import Finding, Order
+from bot.providers.manifests.spots import Spot
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,4 +125,38 @@ class DesiredState(Protocol):
 
     def examine(self, manifests: Manifests, subject: str) -> Sequence[Finding]:
         """What ``doctor`` says: reachable, value found, push allowed (by a dry push)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to stand there, and what may stand there before; anything where that is empty."""
+
+    value: str
+    before: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What several scalars say at one commit."""
+
+    commit: str
+    values: Mapping[Spot, str]
+
+
+class DesiredParts(Protocol):
+    """More of the manifests than a target's one scalar. Faults are those of ``DesiredState``."""
+
+    def read(self, manifests: Manifests, spots: Sequence[Spot]) -> Stated:
+        """What stands there on the branch now."""
+        ...
+
+    def write(
+        self, manifests: Manifests, order: Order, first: str, changes: Mapping[Spot, Change]
+    ) -> str:
+        """Bring all of it onto the branch, in one commit with that first line; its full hash.
+
+        Where it stands there already nothing is changed, and the branch's newest commit is told.
+        Raises ``Terminal`` (STALE_FROM) where something else stands there than a change expects.
+        """
         ...

@@ -19,6 +19,7 @@ from bot.providers.kube.cluster import (
     APPLICATIONS,
     DEPLOYMENTS,
     EVENTS,
+    HTTP_ROUTES,
     PODS,
     PROJECTS,
     REPLICA_SETS,
@@ -59,7 +60,7 @@ def _in_cluster(applications: Applications, name: str, spec: TargetSpec) -> Iter
     try:
         view = applications.read(place)
         yield from _application(name, place, view, source_of(place, view))
-        needs = [*_needs(place, view), *_canary_needs(spec)]
+        needs = [*_needs(place, view), *_canary_needs(spec, view)]
         yield from access.examine(applications.cluster(place), name, needs)
     except QuarterdeckError as fault:
         yield access.fault(name, fault)
@@ -138,15 +139,23 @@ def _needs(place: ArgoCdApplication, view: ApplicationView) -> list[Need]:
     ]
 
 
-def _canary_needs(spec: TargetSpec) -> list[Need]:
-    rollout = spec.canary.rollout if spec.canary is not None else None
-    if rollout is None:
+def _canary_needs(spec: TargetSpec, view: ApplicationView) -> list[Need]:
+    plan, without = spec.canary, "Without it no canary can begin."
+    if plan is None:
         return []
-    where, steers = rollout.namespace, "Without it no canary can begin, nor pass its steps."
-    return [
-        Need(ROLLOUT_STATUS, where, ("patch",), Grade.ERROR, steers),
-        Need(REPLICA_SETS, where, ("list",), Grade.ERROR, "Without it no canary can begin."),
-    ]
+    needs = []
+    if plan.rollout is not None:
+        where, steers = (
+            plan.rollout.namespace,
+            "Without it no canary can begin, nor pass its steps.",
+        )
+        needs += [
+            Need(ROLLOUT_STATUS, where, ("patch",), Grade.ERROR, steers),
+            Need(REPLICA_SETS, where, ("list",), Grade.ERROR, without),
+        ]
+    if plan.route is not None:
+        needs.append(Need(HTTP_ROUTES, view.namespace, ("get",), Grade.ERROR, without))
+    return needs
 
 
 def _workload(

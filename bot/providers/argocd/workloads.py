@@ -49,7 +49,9 @@ def _candidates(view: ApplicationView, place: ArgoCdApplication) -> list[Resourc
 
 
 def _ours(found: Iterable[Workload], value: str) -> Workload:
-    workloads = list(found)
+    found = list(found)
+    # One without pods is no rollout of anything, such as a canary's between two canaries.
+    workloads = [each for each in found if each.desired] or found
     digest = digest_in(value)
     running = [each for each in workloads if digest and digest in _images(each)]
     pinned = [each for each in workloads if digest_in(_images(each))]

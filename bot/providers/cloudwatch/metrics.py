@@ -1,8 +1,9 @@
 """``Metrics`` on CloudWatch: minutes of target groups, many canaries in one call.
 
-A minute is handed out 120 seconds after its end (``bot.providers.ticks`` says why, and what of
-minutes without any request). Load balancers report every minute, and CloudWatch shows what they
-reported within two. How replicas differ is not known: targets have no response times of their own.
+A minute is handed out when the plan's ``settles_after`` has passed since its end
+(``bot.providers.ticks`` says why, and what of minutes without any request). Load balancers report
+every minute; CloudWatch shows what they reported within two, and adds to it a while longer. How
+replicas differ is not known: targets have no response times of their own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Self
 from typing_extensions import override
 
 from bot.model.canary import Arms, Past, Reading, Readings, Wanted
+from bot.model.canary_plan import CloudWatch
 from bot.model.canary_ports import Metrics
 from bot.model.catalog import TargetSpec
 from bot.model.counts import Thresholds
@@ -29,7 +31,7 @@ from bot.providers.cloudwatch.series import PERIOD, Group, Series, account_of, g
 from bot.providers.ecs.reads import Account
 from bot.providers.ticks import Closing
 
-CLOSING = Closing(PERIOD, timedelta(seconds=120))
+LENGTH = timedelta(seconds=PERIOD)
 _PERCENTILES = (75, 95, 99)
 
 
@@ -40,6 +42,7 @@ class Asked:
     wanted: Wanted
     canary: Group
     stable: Group
+    closing: Closing
     minutes: Sequence[datetime]
 
     @classmethod
@@ -47,7 +50,8 @@ class Asked:
         """Raises ``Misconfigured`` where CloudWatch cannot tell the versions apart."""
         arms = wanted.arms
         canary, stable = group_of(arms, arms.canary), group_of(arms, arms.stable)
-        return cls(wanted, canary, stable, CLOSING.whole(wanted.since, now))
+        closing = closing_of(wanted.spec)
+        return cls(wanted, canary, stable, closing, closing.whole(wanted.since, now))
 
     @property
     def series(self) -> Iterator[Series]:
@@ -62,7 +66,13 @@ class Asked:
         canary = Minutes(answers, self.canary, self.wanted.canary)
         stable = Minutes(answers, self.stable, self.wanted.stable)
         minutes = [Reading(at, PERIOD, *together(canary, stable, at)) for at in self.minutes]
-        return CLOSING.closed(minutes, now)
+        return self.closing.closed(minutes, now)
+
+
+def closing_of(spec: TargetSpec) -> Closing:
+    """When a minute is final, by the plan; by its default where the catalog has none any more."""
+    given = spec.canary.cloudwatch if spec.canary is not None else None
+    return Closing(PERIOD, (given or CloudWatch()).settles_after)
 
 
 class CloudWatchMetrics(Metrics):
@@ -74,8 +84,8 @@ class CloudWatchMetrics(Metrics):
     @override
     def past(self, spec: TargetSpec, arms: Arms, until: datetime) -> Past:
         group, account = group_of(arms, arms.stable), account_of(spec, arms)
-        minutes = CLOSING.hour(until)
-        hour = minutes[0], minutes[-1] + CLOSING.length
+        minutes = closing_of(spec).hour(until)
+        hour = minutes[0], minutes[-1] + LENGTH
         times = (group.timed, *map(group.quantile, _PERCENTILES))
         quantiles = quantiles_of(self._reads.ask(account, times, *hour), group)
         # Counts beyond the hour's own quantiles: those have to be known first.
@@ -86,7 +96,7 @@ class CloudWatchMetrics(Metrics):
 
     def examine(self, spec: TargetSpec, now: datetime) -> Sequence[Finding]:
         """What ``doctor`` says of the target's canaries. Raises as every call does."""
-        return examine(self._reads, spec, CLOSING.hour(now))
+        return examine(self._reads, spec, closing_of(spec).hour(now))
 
     @override
     def readings(self, wanted: Sequence[Wanted], now: datetime) -> Readings:
@@ -116,7 +126,7 @@ class CloudWatchMetrics(Metrics):
     ) -> Iterator[tuple[Asked, Answers | QuarterdeckError]]:
         def ask(batch: Sequence[Asked]) -> Answers:
             begins = min(each.minutes[0] for each in batch)
-            ends = max(each.minutes[-1] for each in batch) + CLOSING.length
+            ends = max(each.minutes[-1] for each in batch) + LENGTH
             series = tuple(dict.fromkeys(one for each in batch for one in each.series))
             return self._reads.ask(account, series, begins, ends)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.model.errors import Misconfigured
@@ -75,16 +76,22 @@ class Content:
         """The tree of a commit."""
         return header(self._object(commit), "tree")[0]
 
-    def changed(self, commit: str, file: str, content: bytes) -> str:
-        """The commit's tree with another content in one file; all others stay as they are."""
+    def changed(self, commit: str, files: Mapping[str, bytes]) -> str:
+        """The commit's tree with another content in these files; all others stay as they are."""
+        tree = self.tree(commit)
+        for file, content in files.items():
+            tree = self._with(tree, file, content)
+        return tree
+
+    def _with(self, root: str, file: str, content: bytes) -> str:
         *folders, leaf = file.split("/")
-        trees = [self._object(self.tree(commit))]
+        trees = [self._object(root)]
         for each in folders:
             entry = entry_of(trees[-1], each)
             if entry is None:
                 raise KeyError(file)
             trees.append(self._object(entry.name))
-        new = [made("blob", content, commit)]
+        new = [made("blob", content, root)]
         for tree, name in zip(reversed(trees), (leaf, *reversed(folders)), strict=True):
             new.append(with_entry(tree, name, new[-1].name))
         # The other objects may be at the remote alone: git asks for none of them here.

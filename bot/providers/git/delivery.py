@@ -13,12 +13,12 @@ from bot.providers.argocd.desired import Author
 from bot.providers.git.access import GitAccess, place_of
 from bot.providers.git.content import Commit
 from bot.providers.git.faults import Broken, Raced
-from bot.providers.git.messages import message, signature
+from bot.providers.git.messages import message, signature, subject
 from bot.providers.git.repository import Repository
 from bot.providers.git.stand import Stand, stand_at
 
 #: Pushes that may lose their race before the engine tries again later.
-_ATTEMPTS = 8
+ATTEMPTS = 8
 #: How far before a commit it is looked for who wrote what stands there.
 _AUTHORS = timedelta(days=90)
 #: How far back an earlier commit for the same deployment is looked for, where nobody says.
@@ -44,7 +44,7 @@ class Delivery:
         tip = repository.recent()
         fresh = tip is None
         tip = tip or repository.fetch()
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             earlier = self.earlier(order, tip)
             if earlier is not None and self._wrote(earlier, value):
                 return earlier
@@ -54,16 +54,12 @@ class Delivery:
                 continue
             commit = self.commit(stand, order, value)
             try:
-                self._push(commit)
+                self.push(commit)
             except Raced:
                 tip, fresh = repository.fetch(), True
             else:
                 return commit
-        raise Transient(
-            f"Others push to {self.manifests.branch} of {self.manifests.repository} all the time: "
-            f"{_ATTEMPTS} pushes came too late.",
-            reason_code="PUSH_RACE",
-        )
+        raise too_late(self.manifests)
 
     def earlier(self, order: Order, tip: str) -> str | None:
         """The commit that an earlier call brought there for the same deployment."""
@@ -87,12 +83,13 @@ class Delivery:
             author=signature(order.requester),
             committer=self.access.committer,
             at=int(self.clock.now().timestamp()),
-            message=message(order, named(self.manifests)),
+            message=message(order, subject(order, named(self.manifests))),
             signed=self.access.signing_key is not None,
         )
         return self.repository.content.commit(stand.tree_with(self.repository, value), what)
 
-    def _push(self, commit: str) -> None:
+    def push(self, commit: str) -> None:
+        """Bring a commit onto the branch. Raises ``Raced`` where that has moved."""
         self.repository.moved(None)
         self.repository.clone.push(commit, self.manifests.branch)
         self.repository.moved(commit)
@@ -110,6 +107,15 @@ class Delivery:
             f"and no longer {order.base[:200]!r}.{who}",
             reason_code="STALE_FROM",
         )
+
+
+def too_late(manifests: Manifests) -> Transient:
+    """Every push has lost its race."""
+    return Transient(
+        f"Others push to {manifests.branch} of {manifests.repository} all the time: "
+        f"{ATTEMPTS} pushes came too late.",
+        reason_code="PUSH_RACE",
+    )
 
 
 def writer(repository: Repository, stand: Stand) -> Author | None:

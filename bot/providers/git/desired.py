@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -19,17 +19,22 @@ from bot.model.ports import Clock
 from bot.model.rollout import Finding, Order
 from bot.providers.argocd.desired import (
     Author,
+    Change,
+    DesiredParts,
     DesiredState,
     Edit,
     Landed,
     Relation,
+    Stated,
     Written,
 )
 from bot.providers.git.access import Environment, GitAccess, place_of
 from bot.providers.git.delivery import Delivery, writer
 from bot.providers.git.examination import Examination
+from bot.providers.git.parts import Parts
 from bot.providers.git.repository import Repositories, Repository
 from bot.providers.git.stand import stand_at
+from bot.providers.manifests import Spot
 
 if TYPE_CHECKING:
     from bot.providers.git.github import GitHubApi
@@ -42,7 +47,7 @@ _MORE = 50
 _RelationKey = tuple[Manifests, str, str, str]
 
 
-class GitManifests(DesiredState):
+class GitManifests(DesiredState, DesiredParts):
     """Safe to share between threads. ``ticks`` counts seconds; another one is for tests."""
 
     def __init__(
@@ -132,6 +137,19 @@ class GitManifests(DesiredState):
     def examine(self, manifests: Manifests, subject: str) -> Sequence[Finding]:
         delivery = self._delivery(manifests)
         return list(Examination(delivery, subject, self._pull_requests).findings())
+
+    @override
+    def read(self, manifests: Manifests, spots: Sequence[Spot]) -> Stated:
+        parts = Parts(self._delivery(manifests))
+        repository = self._repositories.of(manifests)
+        tip = repository.fetch()
+        return Stated(tip, repository.steadily(lambda: parts.read(tip, spots)))
+
+    @override
+    def write(
+        self, manifests: Manifests, order: Order, first: str, changes: Mapping[Spot, Change]
+    ) -> str:
+        return Parts(self._delivery(manifests)).write(order, first, changes)
 
     # What the above is made of
 

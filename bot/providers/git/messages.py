@@ -26,9 +26,9 @@ def subject(order: Order, what: str) -> str:
     return _cut(f"Roll {printable(what, _NAME)} back to {version}", _SUBJECT)
 
 
-def message(order: Order, what: str) -> str:
-    """The whole commit message."""
-    paragraphs = [subject(order, what)]
+def message(order: Order, first: str) -> str:
+    """The whole commit message; ``first`` is its first line."""
+    paragraphs = [first]
     if order.reason.strip():
         reason = textwrap.wrap(
             f'Reason: "{printable(order.reason, _REASON)}"', _WIDTH, break_on_hyphens=False

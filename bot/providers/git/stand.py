@@ -36,7 +36,7 @@ class Stand:
         after = change(self.manifests, self.text, value)
         if after == self.text:
             return repository.content.tree(self.commit)
-        return repository.content.changed(self.commit, self.manifests.file, after.encode())
+        return repository.content.changed(self.commit, {self.manifests.file: after.encode()})
 
 
 def stand_at(repository: Repository, manifests: Manifests, commit: str) -> Stand:

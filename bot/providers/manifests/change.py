@@ -87,13 +87,19 @@ def _prove(manifests: Manifests, before: Parsed, after: Parsed, site: Site, valu
     found = find(manifests, after)
     others = zip(before.events, after.events, strict=False)
     same = len(before.events) == len(after.events) and all(
-        index == site.event or _said(old) == _said(new) for index, (old, new) in enumerate(others)
+        index == site.event or said(old) == said(new) for index, (old, new) in enumerate(others)
     )
     if not same or (found.event, found.value) != (site.event, value):
-        what = "the value cannot be changed without a change to something else"
-        raise unsuitable(site.file, site.line, what)
+        raise unproven(site.file, site.line)
 
 
-def _said(event: Event) -> tuple[object, ...]:
+def unproven(file: str, line: int) -> Misconfigured:
+    """The refusal of a change that would be more than one."""
+    what = "the value cannot be changed without a change to something else"
+    return unsuitable(file, line, what)
+
+
+def said(event: Event) -> tuple[object, ...]:
+    """What an event of the parser says, without where it stands."""
     named = ("anchor", "tag", "implicit", "style", "flow_style", "value")
     return (type(event), *(getattr(event, name, None) for name in named))

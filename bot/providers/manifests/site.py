@@ -22,7 +22,7 @@ from bot.providers.manifests.parsed import (
 )
 
 #: What a scalar is taken for by whoever reads it.
-Holds = Literal["tag", "digest", "image"]
+Holds = Literal["tag", "digest", "image", "number"]
 _NUMBER = (
     r"[-+]?(0[xX][0-9a-fA-F_]+|0[oO]?[0-7_]+|0b[01_]+"
     r"|(\.[0-9][0-9_]*|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?"
@@ -71,7 +71,7 @@ def find(manifests: Manifests, parsed: Parsed) -> Site:
             return _in_manifest(parsed, form)
 
 
-class _Path:
+class Walk:
     """A walk from a document's root, which may not lead through what is shared."""
 
     def __init__(self, parsed: Parsed, document: Document, name: str) -> None:
@@ -81,18 +81,21 @@ class _Path:
         self._name = name
 
     def mapping(self, node: Node, what: str) -> Mapping:
+        """The node, where it is a mapping of its own."""
         self._unshared(node)
         if isinstance(node, Mapping):
             return node
         raise unsuitable(self.file, node.line, f"{what} is no mapping")
 
     def sequence(self, node: Node, what: str) -> Sequence:
+        """The node, where it is a list of its own."""
         self._unshared(node)
         if isinstance(node, Sequence):
             return node
         raise unsuitable(self.file, node.line, f"{what} is no list")
 
     def step(self, mapping: Mapping, key: str) -> Node:
+        """What stands behind a key."""
         found = mapping.get(key)
         if found is not None:
             return found
@@ -102,6 +105,7 @@ class _Path:
         raise self.missing(mapping.line, f"there is no {key!r}")
 
     def missing(self, line: int, what: str) -> Misconfigured:
+        """The refusal of what is not there."""
         return unsuitable(self.file, line, f"{self._name} was not found: {what}")
 
     def _unshared(self, node: Node) -> None:
@@ -117,7 +121,7 @@ class _Path:
         self._unshared(node)
         if not isinstance(node, Scalar):
             raise unsuitable(self.file, node.line, f"{self._name} is no scalar")
-        wrong = self._wrong(node)
+        wrong = self._wrong(node, holds)
         if wrong:
             raise unsuitable(self.file, node.line, f"{self._name} {wrong[0]}", wrong[1])
         return Site(
@@ -132,7 +136,7 @@ class _Path:
             node.event,
         )
 
-    def _wrong(self, node: Scalar) -> tuple[str, str] | None:
+    def _wrong(self, node: Scalar, holds: Holds) -> tuple[str, str] | None:
         raw = self._parsed.text[node.start : node.end]
         plain = f"{node.style}{node.value}{node.style}"
         table = (
@@ -141,7 +145,12 @@ class _Path:
             (node.style in {"|", ">"}, "is a block scalar", "Write it on one line."),
             ("{{" in raw, "is a template", "Keep the image in a file without templates."),
             (
-                not node.style and not is_text(node.value),
+                holds == "number" and not (not node.style and node.value.isdecimal()),
+                f"is no whole number ({raw[:40] or 'empty'})",
+                "Write it as a plain number.",
+            ),
+            (
+                holds != "number" and not node.style and not is_text(node.value),
                 f"is no text ({raw[:40] or 'empty'})",
                 "Put it in quotes.",
             ),
@@ -160,13 +169,13 @@ def _only_document(parsed: Parsed, what: str) -> Document:
 
 def _in_kustomization(parsed: Parsed, form: KustomizeImage) -> Site:
     document = _only_document(parsed, "a kustomization")
-    path = _Path(parsed, document, f"the image {form.image!r}")
+    path = Walk(parsed, document, f"the image {form.image!r}")
     images = path.sequence(
         path.step(path.mapping(document.root, "the kustomization"), "images"), "images"
     )
     entries = [path.mapping(each, "an entry of images") for each in images.items]
     named = [each for each in entries if each.text("name") == form.image]
-    entry = _one(path, images.line, named, [each.text("name") for each in entries])
+    entry = only(path, images.line, named, [each.text("name") for each in entries])
     repository = entry.text("newName") or form.image
     digest, tag = entry.get("digest"), entry.get("newTag")
     if digest is not None and tag is not None:
@@ -182,7 +191,7 @@ def _in_kustomization(parsed: Parsed, form: KustomizeImage) -> Site:
 
 def _in_values(parsed: Parsed, form: HelmValue) -> Site:
     document = _only_document(parsed, "a values file")
-    path = _Path(parsed, document, f"the value {form.key!r}")
+    path = Walk(parsed, document, f"the value {form.key!r}")
     node, mapping = document.root, None
     for key in form.key.split("."):
         mapping = path.mapping(node, f"what stands above {key!r}")
@@ -196,32 +205,42 @@ def _in_values(parsed: Parsed, form: HelmValue) -> Site:
 
 def _in_manifest(parsed: Parsed, form: ManifestImage) -> Site:
     name = f"the container {form.container!r} of {form.kind} {form.name}"
-    found = [each for each in parsed.documents if _is(each.root, form)]
+    path, root = resource(parsed, (form.kind, form.name), name)
+    return container_image(path, root, form.container)
+
+
+def resource(parsed: Parsed, named: tuple[str, str], what: str) -> tuple[Walk, Node]:
+    """The document of that kind and name, and a walk that begins there; ``what`` is looked for."""
+    kind, name = named
+    found = [each for each in parsed.documents if _is(each.root, named)]
     if not found:
-        what = f"there is no {form.kind} {form.name!r}"
-        raise unsuitable(parsed.file, 1, f"{name} was not found: {what}")
+        raise unsuitable(parsed.file, 1, f"{what} was not found: there is no {kind} {name!r}")
     if len(found) > 1:
-        what = f"{form.kind} {form.name!r} stands there twice, first in line {found[0].root.line}"
-        raise unsuitable(parsed.file, found[1].root.line, what)
-    path = _Path(parsed, found[0], name)
-    pod: Node = found[0].root
+        said = f"{kind} {name!r} stands there twice, first in line {found[0].root.line}"
+        raise unsuitable(parsed.file, found[1].root.line, said)
+    return Walk(parsed, found[0], what), found[0].root
+
+
+def container_image(path: Walk, root: Node, container: str) -> Site:
+    """The image of a container in the pod template of a workload."""
+    pod: Node = root
     for key in ("spec", "template", "spec"):
         pod = path.step(path.mapping(pod, "what stands above it"), key)
     spec = path.mapping(pod, "the pod's spec")
     containers = path.sequence(path.step(spec, "containers"), "containers")
     entries = [path.mapping(each, "an entry of containers") for each in containers.items]
-    named = [each for each in entries if each.text("name") == form.container]
-    if not named and form.container in _init_containers(spec):
+    named = [each for each in entries if each.text("name") == container]
+    if not named and container in _init_containers(spec):
         raise path.missing(containers.line, "it is an init container, and no other has that name")
-    entry = _one(path, containers.line, named, [each.text("name") for each in entries])
+    entry = only(path, containers.line, named, [each.text("name") for each in entries])
     return path.site(path.step(entry, "image"), "image", None)
 
 
-def _is(root: Node, form: ManifestImage) -> bool:
-    if not isinstance(root, Mapping) or root.text("kind") != form.kind:
+def _is(root: Node, named: tuple[str, str]) -> bool:
+    if not isinstance(root, Mapping) or root.text("kind") != named[0]:
         return False
     metadata = root.get("metadata")
-    return isinstance(metadata, Mapping) and metadata.text("name") == form.name
+    return isinstance(metadata, Mapping) and metadata.text("name") == named[1]
 
 
 def _init_containers(spec: Mapping) -> set[str | None]:
@@ -230,7 +249,8 @@ def _init_containers(spec: Mapping) -> set[str | None]:
     return {each.text("name") for each in items if isinstance(each, Mapping)}
 
 
-def _one(path: _Path, line: int, found: list[Mapping], all_names: Iterable[str | None]) -> Mapping:
+def only(path: Walk, line: int, found: list[Mapping], all_names: Iterable[str | None]) -> Mapping:
+    """The one that was found. Refuses none, and several."""
     if len(found) == 1:
         return found[0]
     if found:

@@ -15,6 +15,7 @@ _FITS: dict[Holds, re.Pattern[str]] = {
     "digest": re.compile(_DIGEST),
     "tag": re.compile(rf"{_TAG}(?:@{_DIGEST})?"),
     "image": re.compile(rf"{_REPOSITORY}(?::{_TAG})?(?:@{_DIGEST})?"),
+    "number": re.compile(r"0|[1-9][0-9]{0,8}"),
 }
 _PINNED: dict[Holds, re.Pattern[str]] = {
     "digest": re.compile(rf"(?P<digest>{_DIGEST})"),
@@ -35,6 +36,8 @@ def value_for(holds: Holds, image: Image) -> str:
             return f"{tag}@{image.digest}"
         case "image":
             return f"{image.repository}:{tag}@{image.digest}"
+        case "number":
+            raise ValueError(holds)
 
 
 def fits(holds: Holds, value: str) -> bool:
@@ -44,7 +47,8 @@ def fits(holds: Holds, value: str) -> bool:
 
 def image_in(site: Site) -> Image | None:
     """What our scalar names, ``None`` where it is not pinned or its repository is not known."""
-    found = _PINNED[site.holds].fullmatch(site.value)
+    pinned = _PINNED.get(site.holds)
+    found = pinned.fullmatch(site.value) if pinned is not None else None
     if found is None:
         return None
     parts = found.groupdict()

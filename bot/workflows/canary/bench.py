@@ -13,9 +13,9 @@ from math import ceil
 
 from bot.analysis.history import summarise
 from bot.analysis.judge import Docket
-from bot.analysis.plan import Limits, Plan, Step
+from bot.analysis.plan import Limits, Plan, Step, Tolerance, warming_for
 from bot.analysis.tick import REQUESTS, Tick
-from bot.analysis.verdict import Outcome, Verdict
+from bot.analysis.verdict import Because, Outcome, Verdict
 from bot.model.canary import Canary, Judgement, Measured, Past
 
 
@@ -86,21 +86,23 @@ def _hear(seat: _Seat, measured: Measured) -> None:
 def analysis_plan(canary: Canary, past: Past) -> Plan:
     """The catalog's plan in the judge's terms: bakes in ticks, history summed up."""
     plan = canary.plan
-    bakes = [in_ticks(step.bake, past.tick_seconds) for step in plan.steps]
+    tick, warm_up = past.tick_seconds, plan.warm_up
+    bakes = [in_ticks(step.bake, tick) for step in plan.steps]
     return Plan(
         steps=tuple(
             Step(step.share, bake, step.increase, step.requests)
             for step, bake in zip(plan.steps, bakes, strict=True)
         ),
         history=summarise(past.ticks, past.quantiles, past.pods),
+        tolerance=Tolerance() if warm_up is None else warming_for(in_ticks(warm_up, tick)),
         limits=Limits(plan.limits.error_rate, plan.limits.p95),
         extension=max(bakes) if plan.inconclusive == "extend" else 0,
     )
 
 
 def in_ticks(duration: timedelta, tick_seconds: int) -> int:
-    """How many ticks last at least that long."""
-    return max(1, ceil(duration.total_seconds() / tick_seconds))
+    """How many ticks last at least that long; one at least, unless it is no time at all."""
+    return ceil(duration.total_seconds() / tick_seconds)
 
 
 def per_second(past: Past) -> float:
@@ -109,13 +111,21 @@ def per_second(past: Past) -> float:
     return sum(arm.requests for arm in past.ticks) / seconds if seconds else 0.0
 
 
-def judgement(judged: Judged) -> Judgement:
-    """As it is kept beside the canary, for its card."""
+#: What ends a step, and says nothing of the next one.
+_OF_ITS_STEP = frozenset({Outcome.PASS, Outcome.INCONCLUSIVE})
+
+
+def judgement(judged: Judged, step: int) -> Judgement:
+    """As it is kept beside the canary that is at that step, for its card."""
     verdict, figures = judged.verdict, judged.verdict.figures
+    outcome, because, text = verdict.outcome, verdict.because, verdict.text
+    if judged.step != step and outcome in _OF_ITS_STEP:
+        outcome, because = Outcome.HOLD, Because.BAKING
+        text = "Nothing of this step was measured yet."
     return Judgement(
-        outcome=verdict.outcome.value,
-        because=verdict.because.value,
-        text=verdict.text,
+        outcome=outcome.value,
+        because=because.value,
+        text=text,
         odds=max(figures.error_odds, figures.slow_odds),
         canary=figures.canary,
         stable=figures.stable,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bot.analysis.history import MOST_DISPERSION, PRIOR_RATE, History, dispersion, summarise
-from bot.analysis.plan import Limits, Plan, Step, Tolerance
+from bot.analysis.plan import Limits, Plan, Step, Tolerance, warming_for
 from bot.model.counts import Arm
 
 
@@ -115,3 +115,10 @@ WRONG: dict[str, Callable[[], object]] = {
 def test_what_cannot_be_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         WRONG[wrong]()
+
+
+def test_a_shorter_warm_up_begins_alike_and_ends_sooner() -> None:
+    assert warming_for(3) == Tolerance()
+    assert warming_for(1) == Tolerance(warm_up=(0.02,), slow_warm_up=(None, 1.6, 1.3))
+    assert warming_for(0) == Tolerance(warm_up=(), slow_warm_up=())
+    assert warming_for(5).warm_up == (0.02, 0.01, 0.005, 0.0025, 0.00125)

@@ -68,7 +68,7 @@ class Set:
         self.slack = Workspace()
         self.stage.folder, self.stage.aws = folder, self.aws
         self.stage.slack, self.stage.bot = self.slack, self.bot
-        furnish(self.aws)
+        self.stage.fronts = furnish(self.aws)
         self.cluster = self.stage.cluster = Cluster(self.aws, folder, 0.0)
         furnish_cluster(self.aws, self.cluster)
         self.levers = Levers(self.stage)

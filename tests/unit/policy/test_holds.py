@@ -15,7 +15,7 @@ from bot.policy.holds import (
     may_unfreeze,
     may_unlock,
 )
-from bot.policy.roles import abilities
+from bot.policy.roles import abilities, may_promote
 from tests.unit.policy.policy_cases import (
     APPROVER,
     BOT,
@@ -101,8 +101,18 @@ def test_the_brake_is_reached_by_the_overseers_of_anything() -> None:
 
 
 def test_abilities_are_what_whoami_lists() -> None:
-    assert abilities(POLICY, DEPLOYER) == ("deploy", "roll back", "lock")
-    assert abilities(POLICY, APPROVER) == ("approve", "roll back", "lock", "freeze and pause")
+    assert abilities(POLICY, DEPLOYER) == ("deploy", "promote canaries", "roll back", "lock")
+    assert abilities(POLICY, APPROVER)[1:3] == ("promote canaries", "roll back")
+    assert abilities(POLICY, APPROVER)[3:] == ("lock", "freeze and pause")
     assert abilities(POLICY, RESPONDER)[-1] == "override freezes"
     assert abilities(POLICY, NOBODY) == abilities(POLICY, OUTSIDER) == ()
-    assert abilities(POLICY, BOT) == ("deploy", "roll back", "lock")
+    assert abilities(POLICY, BOT) == ("deploy", "promote canaries", "roll back", "lock")
+
+
+def test_promoters_are_whom_the_policy_names_else_deployers_and_approvers() -> None:
+    assert may_promote(POLICY, DEPLOYER)
+    assert may_promote(POLICY, APPROVER)
+    assert not may_promote(POLICY, NOBODY)
+    strict = POLICY.model_copy(update={"promoters": People(users=(RESPONDER.person.id,))})
+    assert may_promote(strict, RESPONDER)
+    assert not may_promote(strict, DEPLOYER)

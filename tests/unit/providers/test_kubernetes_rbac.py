@@ -9,12 +9,13 @@ from typing import Any
 from ruamel.yaml import YAML
 from typing_extensions import override
 
-from bot.model.canary_plan import CanaryPlan, Rollout
+from bot.model.canary_plan import CanaryPlan, Rollout, Route
 from bot.model.catalog import TargetSpec
 from bot.model.places import KubernetesDeployment
 from bot.model.rollout import Grade
 from bot.providers.argo_rollouts.fitness import NEEDED
 from bot.providers.argocd.rollouts import ArgoCdRollouts
+from bot.providers.gateway.canaries import NEEDED as ROUTES_NEEDED
 from bot.providers.kube.cluster import APPLICATIONS, Resource
 from bot.providers.kube.watches import Watches
 from bot.providers.kubernetes.rollouts import KubernetesRollouts
@@ -110,6 +111,27 @@ def test_canaries_by_a_rollout_are_granted_what_is_asked_after_and_what_they_nee
     more = asked.asked("shop") - without.asked("shop")
     assert more == granted("quarterdeck-canaries")
     needed = {(resource.group, resource.rule, verb) for verb, resource in NEEDED}
+    assert needed - more <= granted("quarterdeck-looks")
+    assert more <= needed
+
+
+def test_canaries_by_a_route_are_granted_what_is_asked_after_and_what_they_need() -> None:
+    route = Route(
+        file="route.yaml",
+        name="web",
+        stable="web",
+        canary="web-canary",
+        canary_file="canary.yaml",
+        deployment="web-canary",
+        container="app",
+    )
+    with argo_stage() as stage:
+        without = examined_under_argo_cd(stage, ("apps", "Deployment"))
+        plan = CanaryPlan(route=route)
+        asked = examined_under_argo_cd(stage, ("apps", "Deployment"), canary=plan)
+    more = asked.asked("shop") - without.asked("shop")
+    assert more == granted("quarterdeck-routes")
+    needed = {(resource.group, resource.rule, verb) for verb, resource in ROUTES_NEEDED}
     assert needed - more <= granted("quarterdeck-looks")
     assert more <= needed
 

@@ -19,7 +19,7 @@ from tests.contracts.metric_stages import spec_of
 from tests.fakes.metrics import FakeMetrics, Traffic
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-LATER = NOON + timedelta(minutes=3)
+LATER = NOON + timedelta(minutes=5)
 BY_DEFAULT = spec_of(CanaryPlan(native=Native()))
 BY_PROMETHEUS = spec_of(
     CanaryPlan(

@@ -67,7 +67,7 @@ def test_the_notification_says_that_it_is_a_canary() -> None:
         in drawn(a_canary()).text
     )
     taken_back = drawn(a_canary(Phase.OVER), Status.ROLLED_BACK).text
-    assert "is rolled back: <@U0ALICE>" in taken_back
+    assert ": rolled back. <@U0ALICE>" in taken_back
 
 
 def test_slowness_is_told_where_it_is_measured_and_against_the_users_limit_if_there_is_one() -> (

@@ -7,12 +7,16 @@ from datetime import timedelta
 import pytest
 
 from bot.commands.model import Conduct, Deploy, Rollback
-from bot.model.canary import Act, Phase
+from bot.model.canary import Act, Canary, Past, Phase
+from bot.model.canary_plan import CanaryStep
 from bot.model.deployment import Status
 from bot.model.errors import AccessDenied, Misconfigured, Unknown, Unreachable
 from bot.model.reply import Accepted, Refused
+from bot.workflows.canary.bench import analysis_plan
 from tests.fakes.conducted import Stage
 from tests.fakes.inner_rooms import STAGING, Rooms
+
+MINUTE = timedelta(minutes=1)
 
 
 def test_a_good_canary_goes_by_its_steps_to_the_whole_traffic(rooms: Rooms) -> None:
@@ -57,6 +61,20 @@ def test_a_good_canary_goes_by_its_steps_to_the_whole_traffic(rooms: Rooms) -> N
         "canary.promoted done",
         "canary.gone done",
     ]
+
+
+def test_a_service_that_is_soon_warm_is_soon_at_its_next_step(rooms: Rooms) -> None:
+    steps = (CanaryStep(share=0.1, bake=2 * MINUTE), CanaryStep(share=0.5))
+    slow, soon = Stage(rooms, steps=steps), Stage(rooms, steps=steps, warm_up=MINUTE)
+    made = soon.begin()
+    soon.looks(times=5)
+    soon.minutes(4)
+    assert soon.canary(made).step == 1
+    plans = [
+        analysis_plan(Canary(made.id, each.plan, Phase.BAKING, rooms.clock.now()), Past((), 60))
+        for each in (slow, soon)
+    ]
+    assert [plan.tolerance.warm_up for plan in plans] == [(0.02, 0.01, 0.005), (0.02,)]
 
 
 def test_a_bad_canary_is_taken_back_with_its_evidence(rooms: Rooms) -> None:
@@ -106,7 +124,7 @@ def test_blind_for_too_long_it_asks_people_and_never_goes_on(rooms: Rooms) -> No
     assert stage.canary(made).phase is Phase.BAKING
     stage.minutes(3)
     assert stage.canary(made).phase is Phase.ASKING
-    assert "Nothing was measured for 15m." in stage.canary(made).trouble
+    assert "It could not be watched for 15m." in stage.canary(made).trouble
     stage.metrics.fault = None
     stage.minutes(1)
     assert stage.canary(made).phase in {Phase.BAKING, Phase.SHIFTING}
@@ -147,6 +165,43 @@ def test_a_plan_may_rather_go_back_than_ask(rooms: Rooms) -> None:
     stage.looks(times=4)
     stage.minutes(9)
     assert rooms.get(made.id).reason_code == "CANARY_INCONCLUSIVE"
+
+
+def test_nothing_is_said_of_traffic_that_was_only_not_measured_yet(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.looks(times=5)
+    assert stage.canary(made).phase is Phase.BAKING
+    assert stage.canary(made).judgement is None
+    stage.minutes(6)
+    assert stage.canary(made).judgement is not None
+
+
+def test_a_passed_step_s_verdict_is_not_shown_as_the_next_one_s(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.looks(times=5)
+    while stage.canary(made).step == 0:
+        stage.looks(30.0)
+    at_once = stage.canary(made).judgement
+    assert at_once is not None
+    assert (at_once.outcome, at_once.text) == ("hold", "Nothing of this step was measured yet.")
+    assert sum(at_once.canary) > 0, "what was counted so far stays on the card"
+    stage.minutes(6)
+    after = stage.canary(made).judgement
+    assert after is not None
+    assert after.text != at_once.text
+
+
+def test_the_thread_says_by_what_it_goes_and_who_took_it_back(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.looks(times=5)
+    stage.says(Act.ABORT, reason="mistake")
+    stage.looks(times=4)
+    said = rooms.said(made.id)
+    assert "A canary of 2 steps, by ECS itself. What runs now is measured first." in said
+    assert said[-1] == "v2 was taken back from backend staging: Taken back by alice: mistake"
 
 
 def test_an_incident_of_both_versions_is_held_and_told(rooms: Rooms) -> None:

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from typing_extensions import override
 
 from bot.model.canary import Arms, Wanted
-from bot.model.canary_plan import CanaryPlan, Native, Weighted
+from bot.model.canary_plan import CanaryPlan, CloudWatch, Native, Weighted
 from bot.model.catalog import TargetSpec
 from bot.model.counts import Arm, Thresholds
 from bot.model.errors import AccessDenied, Misconfigured, Throttled, Transient
@@ -34,7 +34,7 @@ SPEC = TargetSpec(
 SLOW = Thresholds((0.1, 0.2, 0.4), 0.2, 0.8)
 SLOWER = Thresholds((0.115, 0.23, 0.46), 1.0, 0.8)
 #: When the minute of noon is closed.
-LATER = NOON + 3 * MINUTE
+LATER = NOON + 4 * MINUTE
 
 
 class Place:
@@ -157,16 +157,28 @@ def test_without_response_times_none_are_asked_for(place: Place) -> None:
     assert statistics == {"Sum"}
 
 
-def test_a_minute_is_handed_out_once_it_is_two_minutes_old(place: Place) -> None:
+def test_a_minute_is_handed_out_once_it_is_three_minutes_old(place: Place) -> None:
     place.serve(STABLE, NOON, [0.1])
     assert place.read(LATER - timedelta(seconds=1)) == []
     assert not place.cloud.asked
     assert len(place.read(LATER)) == 1
 
 
+def test_the_plan_says_when_a_minute_is_final(place: Place) -> None:
+    soon = CloudWatch(settles_after=timedelta(seconds=10))
+    asked = wish(spec=replace_plan(SPEC, cloudwatch=soon))
+    place.serve(STABLE, NOON, [0.1])
+    place.serve(STABLE, NOON - MINUTE, [0.1] * 3)
+    end = NOON + MINUTE
+    assert place.read(end + timedelta(seconds=9), asked) == []
+    assert [stable.requests for _, stable in place.read(end + timedelta(seconds=10), asked)] == [1]
+    past = place.metrics.past(asked.spec, ARMS, NOON + timedelta(seconds=10))
+    assert past.ticks[-1].requests == 3
+
+
 def test_silence_that_may_only_be_late_is_read_again(place: Place) -> None:
     place.serve(STABLE, NOON, [0.1])
-    late = NOON + 5 * MINUTE
+    late = NOON + 6 * MINUTE
     assert len(place.read(late)) == 1  # and not the two empty ones after it
     place.serve(STABLE, NOON + MINUTE, [0.1] * 7)
     place.serve(STABLE, NOON + 2 * MINUTE, [0.1] * 8)
@@ -176,12 +188,12 @@ def test_silence_that_may_only_be_late_is_read_again(place: Place) -> None:
 def test_silence_before_something_is_a_gap(place: Place) -> None:
     place.serve(STABLE, NOON, [0.1])
     place.serve(CANARY, NOON + 2 * MINUTE, [0.1] * 2)
-    found = place.read(NOON + 5 * MINUTE)
+    found = place.read(NOON + 6 * MINUTE)
     assert [(one.requests, other.requests) for one, other in found] == [(0, 1), (0, 0), (2, 0)]
 
 
 def test_silence_that_lasts_is_no_traffic(place: Place) -> None:
-    found = place.read(NOON + 10 * MINUTE)
+    found = place.read(NOON + 11 * MINUTE)
     assert found == [(Arm(0), Arm(0))] * 5
 
 
@@ -189,7 +201,7 @@ def test_a_tick_begins_with_a_minute(place: Place) -> None:
     place.serve(STABLE, NOON, [0.1])
     place.serve(STABLE, NOON + MINUTE, [0.1, 0.1])
     since = NOON + timedelta(seconds=20)
-    readings = place.metrics.readings([wish(since=since)], NOON + 4 * MINUTE)
+    readings = place.metrics.readings([wish(since=since)], NOON + 5 * MINUTE)
     (reading,) = readings.seen["backend-1"]
     assert (reading.begins, reading.seconds) == (NOON + MINUTE, 60)
     assert reading.begins.tzinfo is UTC
@@ -232,6 +244,11 @@ def test_who_is_far_behind_is_asked_about_apart(place: Place) -> None:
     place.metrics.readings([wish("one"), wish("two", since=old), wish("three")], LATER)
     spans = [each["EndTime"] - each["StartTime"] for each in place.cloud.asked]
     assert spans == [180 * MINUTE, MINUTE]
+
+
+def replace_plan(spec: TargetSpec, **changes: Any) -> TargetSpec:
+    plan = CanaryPlan(strategy="native", **changes)
+    return spec.model_copy(update={"canary": plan})
 
 
 def arms_of(number: int) -> Arms:
@@ -362,14 +379,14 @@ def test_without_target_groups_there_is_nothing_to_ask(place: Place, arms: Arms)
 
 def test_the_hour_is_counted_beyond_its_own_quantiles(place: Place) -> None:
     for minute in range(62):
-        at = NOON - (63 - minute) * MINUTE
+        at = NOON - (64 - minute) * MINUTE
         place.serve(STABLE, at, [number / 100 for number in range(1, 101)])
     past = place.metrics.past(SPEC, ARMS, NOON)
     assert past.quantiles == (0.75, 0.95, 0.99)
     assert (past.tick_seconds, past.pods) == (60, (0.0, 0))
     assert past.ticks == (Arm(100, 0, (25, 5, 1), 5, 0),) * 60
     spans = {(each["StartTime"], each["EndTime"]) for each in place.cloud.asked}
-    assert spans == {(NOON - 62 * MINUTE, NOON - 2 * MINUTE)}
+    assert spans == {(NOON - 63 * MINUTE, NOON - 3 * MINUTE)}
 
 
 def test_an_hour_that_is_cut_by_the_clock_weighs_its_parts(place: Place) -> None:

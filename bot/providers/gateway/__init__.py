@@ -1,0 +1,1 @@
+"""Canaries by the weights of a Gateway API HTTPRoute, written through git."""

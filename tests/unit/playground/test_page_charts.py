@@ -1,0 +1,206 @@
+"""The live charts: what is drawn of what happened, and what is said where nothing did."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from bot.playground.aws.arrivals import Moment
+from bot.playground.aws.world import World
+from bot.playground.page.arms import arms_of
+from bot.playground.page.charts import (
+    HEIGHT,
+    LEFT,
+    MEASURES,
+    SPAN,
+    WIDTH,
+    Charts,
+    ceiling,
+    chart,
+    marks_of,
+    path,
+    points,
+)
+from bot.playground.tour.fleet import NEW, furnish
+from bot.playground.tour.visitors import Fronts
+
+NOW = 1_800_000_000.0
+WINDOW = (NOW - SPAN, NOW)
+REQUESTS, FAILED, SLOW = MEASURES
+
+
+class Wall:
+    def __init__(self) -> None:
+        self.shows = NOW
+
+    def __call__(self) -> float:
+        return self.shows
+
+
+class Place:
+    """The demo's AWS on a wall that a test sets; a canary of the new version where it is wanted."""
+
+    def __init__(self) -> None:
+        self.wall = Wall()
+        self.world = World(visitors_by_wall=True, wall=self.wall)
+        self.fronts: Fronts = furnish(self.world)
+        self.charts = Charts(self.world, self.fronts)
+
+    def begin(self, environment: str = "production", tasks: int = 1) -> None:
+        self.world.create_service(
+            environment,
+            "backend-canary",
+            family=f"backend-{environment}",
+            container="app",
+            image=NEW,
+            repository="backend",
+            desired=tasks,
+            target_group=self.fronts[environment].canary,
+        )
+
+    def shift(self, share: int, environment: str = "production") -> None:
+        front = self.fronts[environment]
+        weights = {front.stable: 100 - share, front.canary: share}
+        self.world.balancers.set_weights(front.rule, weights)
+
+    def passes(self, seconds: float) -> None:
+        self.wall.shows += seconds
+        self.world.moment()
+
+    def drawn(self, environment: str = "production") -> str:
+        return str(dict(self.charts.elements())[f"chart-{environment}"])
+
+
+@pytest.fixture
+def place() -> Place:
+    return Place()
+
+
+def moment(ago: float, requests: int = 500, errors: int = 0, share: float = 0.9) -> Moment:
+    return Moment(NOW - ago, 5.0, requests, errors, 0.04, 0.09, share)
+
+
+def lines(drawn: str) -> list[str]:
+    return re.findall(r'class="c-line c-(?:stable|canary)" d="([^"]*)"', drawn)
+
+
+def test_the_past_is_drawn_at_once_and_the_canary_once_it_is_there(place: Place) -> None:
+    before = place.drawn()
+    assert [bool(each) for each in lines(before)] == [True, False] * 3
+    assert "none runs" in before
+    place.begin()
+    place.shift(10)
+    place.passes(60)
+    after = place.drawn()
+    assert all(lines(after))
+    assert "1 of 1 healthy" in after
+    assert "90 : 10" in after
+    assert re.search(r"<b>canary</b> <span[^>]*>v1\.5\.0</span>", after)
+
+
+def test_a_chart_says_in_words_what_it_shows(place: Place) -> None:
+    place.begin()
+    place.shift(10)
+    digest = arms_of(place.world, place.fronts)[0].canary.digest
+    place.world.traffic.version(digest).errors = 1.0
+    place.passes(60)
+    said = re.findall(r'aria-label="(Failed in the last [^"]+)"', place.drawn())
+    assert len(said) == 1
+    assert re.fullmatch(
+        r"Failed in the last 10 minutes. Now: stable 0[.0-9]* %, canary 100 %\.", said[0]
+    )
+
+
+def test_every_change_of_the_weights_has_a_mark(place: Place) -> None:
+    place.begin()
+    for share in (10, 50, 0):
+        place.shift(share)
+        place.passes(30)
+    shares = re.findall(r'c-share"[^>]*>([^<]+)<', place.drawn())
+    assert shares == ["10%", "50%", "0%"] * 3
+
+
+def test_what_has_no_canary_is_left_out_beside_production(place: Place) -> None:
+    assert [name for name, _ in place.charts.elements()] == ["chart-production"]
+    place.begin("staging")
+    place.shift(20, "staging")
+    place.passes(30)
+    assert [name for name, _ in place.charts.elements()] == ["chart-staging", "chart-production"]
+
+
+def test_nothing_is_drawn_anew_before_something_is_new(place: Place) -> None:
+    first = place.charts.elements()[0][1]
+    place.passes(1)
+    assert place.charts.elements()[0][1] is first
+    place.passes(5)
+    assert place.charts.elements()[0][1] is not first
+
+
+def test_a_dead_task_gets_no_requests_and_is_not_called_healthy(place: Place) -> None:
+    place.begin(tasks=2)
+    place.world.kill_task("production", "backend-canary")
+    assert "1 of 2 healthy" in place.drawn()
+
+
+def test_no_style_and_no_script_comes_with_a_drawing(place: Place) -> None:
+    assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=", place.drawn())
+
+
+def test_points_lie_where_they_happened() -> None:
+    found = points(REQUESTS, [moment(300), moment(0)], WINDOW)
+    (x, rate), (newest, _) = found
+    assert rate == 100
+    assert x == pytest.approx(LEFT + WIDTH / 2, abs=2)
+    assert newest == pytest.approx(LEFT + WIDTH, abs=2)
+
+
+def test_slices_are_joined_to_points_by_their_requests() -> None:
+    found = points(FAILED, [moment(10, 900, 0), moment(5, 100, 50)], WINDOW)
+    assert [value for _, value in found] == [0.05]
+
+
+def test_what_nobody_asked_for_has_no_error_rate() -> None:
+    assert points(FAILED, [moment(0, 0)], WINDOW) == []
+    assert points(SLOW, [Moment(NOW, 5.0, 0, 0, 0.0, 0.0, 0.1)], WINDOW) == []
+    # Weights without visitors are a rate of nothing; without weights there is no rate at all.
+    assert [value for _, value in points(REQUESTS, [moment(0, 0)], WINDOW)] == [0.0]
+    assert points(REQUESTS, [moment(0, 0, share=0.0)], WINDOW) == []
+
+
+def test_a_line_begins_anew_after_a_gap() -> None:
+    assert path([(40, 1.0), (48, 2.0), (200, 1.0), (208, 1.0)], 2.0) == (
+        f"M40.0 {HEIGHT / 2} L48.0 0.0 M200.0 {HEIGHT / 2} L208.0 {HEIGHT / 2}"
+    )
+    assert path([(40, 4.0)], 2.0) == "M40.0 0.0 h1"
+    assert path([], 2.0) == ""
+
+
+def test_marks_leave_out_what_is_older_than_the_chart() -> None:
+    canary = [
+        moment(700, share=0.0),
+        moment(650, share=0.1),
+        moment(100, share=0.1),
+        moment(95, share=0.5),
+    ]
+    assert [each.share for each in marks_of(canary, WINDOW)] == ["50%"]
+
+
+def test_an_old_value_is_not_told_as_the_present_one() -> None:
+    drawn = chart(REQUESTS, ([moment(0)], [moment(200)]), WINDOW, ())
+    assert [each.now for each in drawn.lines] == ["100/s", "-"]
+    assert drawn.said.endswith("Now: stable 100/s.")
+
+
+def test_what_gets_nothing_any_more_has_no_present_value() -> None:
+    canary = [moment(5, 50, share=0.1), moment(0, 0, share=0.0)]
+    drawn = chart(FAILED, ([moment(0)], canary), WINDOW, ())
+    assert [each.now for each in drawn.lines] == ["0 %", "-"]
+    assert drawn.lines[1].path
+
+
+@pytest.mark.parametrize(
+    ("most", "top"), [(0, 10), (10, 10), (11, 15), (201, 300), (790, 800), (801, 1000)]
+)
+def test_a_scale_ends_at_a_round_number(most: float, top: float) -> None:
+    assert ceiling(most, 10) == pytest.approx(top)
