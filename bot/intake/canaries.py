@@ -8,12 +8,13 @@ from bot.intake.reports import Reports
 from bot.model.canary import Act, Canary, Phase, Wish
 from bot.model.catalog import People, Policy
 from bot.model.deployment import Deployment, Target
-from bot.model.errors import Transient
 from bot.model.ports import Transaction
 from bot.model.reply import Accepted, Refused, Reply
 from bot.policy.roles import approvers_of, may_promote, may_take_back
 from bot.policy.roles import ask as who_can
-from bot.workflows.canary.course import ON_TRIAL
+from bot.workflows.canary.opening import locked
+from bot.workflows.canary.turn import ON_TRIAL
+from bot.workflows.facts import policy_left
 from bot.workflows.parts import Parts
 
 #: The audit row's verb of each act, and what is said about it.
@@ -62,8 +63,8 @@ class CanaryDesk:
                 # Typed once more it lets it go on; a button pressed twice must not.
                 act = Act.GO_ON
             wish = Wish(act, ask.requester.person, self._parts.clock.now(), command.reason)
-            if tx.canaries.change(canary, wish=wish) is None:
-                raise Transient("The canary moved on in this very moment. Try again.")
+            if not _is_leaving(canary):  # who asked first to take it back stands on its card
+                tx.canaries.change(canary, wish=wish)
             tx.outbox.card(deployment.id)
             accepted = granted(tx, ask, subject, _answer(canary, act), command.reason)
         self._parts.conducted.set()
@@ -71,20 +72,19 @@ class CanaryDesk:
 
     def _meant(self, tx: Transaction, command: Conduct) -> Canary | None:
         if command.id:
-            return tx.canaries.get(command.id)
-        return tx.canaries.of(command.target) if command.target is not None else None
+            return tx.canaries.get_for_update(command.id)
+        return locked(tx, command.target) if command.target is not None else None
 
     def _cannot(
         self, canary: Canary, deployment: Deployment, command: Conduct, ask: Ask
     ) -> Refused | None:
-        spec = self._parts.catalog().spec(deployment.target)
-        policy = self._parts.catalog().policy_of(deployment.target) if spec is not None else None
-        if policy is None:
-            return none_runs(deployment.target)
+        policy = policy_left(self._parts.catalog(), deployment.target)
         if (refused := not_allowed(policy, command.act, ask)) is not None:
             return refused
         if canary.phase not in ON_TRIAL:
             return too_late(canary, deployment)
+        if _is_leaving(canary) and command.act is not Act.ABORT:
+            return leaving(canary)
         stale = command.step is not None and command.step != canary.step
         if stale and command.act is not Act.ABORT:
             return Refused(
@@ -127,6 +127,21 @@ def none_runs(target: Target | None) -> Refused:
     return Refused("NOT_RUNNING", f"No canary runs{where}.", hint)
 
 
+def _is_leaving(canary: Canary) -> bool:
+    """Whether somebody has said that it is taken back."""
+    return canary.wish is not None and canary.wish.act is Act.ABORT
+
+
+def leaving(canary: Canary) -> Refused:
+    """Somebody was faster, and careful comes first."""
+    by = f", as {canary.wish.by.name} said" if canary.wish is not None else ""
+    return Refused(
+        "NOT_RUNNING",
+        f"{canary.deployment_id} is being taken back already{by}.",
+        f"/deploy show {canary.deployment_id} shows how it ends.",
+    )
+
+
 def too_late(canary: Canary, deployment: Deployment) -> Refused:
     """It is past the point where a word could change anything."""
     target = deployment.target
@@ -136,6 +151,14 @@ def too_late(canary: Canary, deployment: Deployment) -> Refused:
             f"{deployment.id} takes over the whole traffic already.",
             f"/rollback {target.service} {target.environment} takes it back.",
             f"/rollback {target.service} {target.environment}",
+        )
+    if canary.phase is Phase.RETURNING:
+        why = f" {canary.trouble}" if canary.trouble else ""
+        return Refused(
+            "NOT_RUNNING",
+            f"{deployment.id} is being taken back already.{why}",
+            f"/rollback {target.service} {target.environment} mends the stable version, where "
+            "that is what is in the way.",
         )
     return Refused(
         "NOT_RUNNING",

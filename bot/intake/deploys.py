@@ -112,10 +112,20 @@ class Deploys:
             image = replace(image, ref=ref)
         canary = plan_of(spec, asked=command.canary)
         live = self._parts.rollouts.live(spec)
-        minded = self._parts.canaries.check(spec) if canary and self._parts.canaries else ()
-        return Candidate(
-            spec, image, live, command.reason, command.override_freeze, canary, tuple(minded)
-        )
+        minded = self._minded(spec) if canary else ()
+        return Candidate(spec, image, live, command.reason, command.override_freeze, canary, minded)
+
+    def _minded(self, spec: TargetSpec) -> tuple[str, ...]:
+        """What its canary would be warned of. Raises where there can be none.
+
+        While another one has its weights and its service there, that is for the moment in which
+        this one has its turn: the other makes way first.
+        """
+        with self._parts.store.read() as tx:
+            other = tx.canaries.of(spec.key)
+        if other is not None or self._parts.canaries is None:
+            return ()
+        return tuple(self._parts.canaries.check(spec))
 
     def _facts(self, tx: Transaction, ask: Ask, candidate: Candidate) -> Facts:
         asked = Asked(

@@ -216,8 +216,10 @@ class Canary:
     counted from 0; ``share`` is what was read back last. ``since`` is when ``phase`` began,
     ``calm_since`` when the judge last had something to go by. ``shifts`` are when the share of each
     step was read back first. ``measured_until`` is the end of the newest tick.
-    ``held_by`` keeps it at its step; ``wish`` is what a person asked for last. ``extended`` says
-    that the step bakes once more. ``trouble`` is why nothing more is done for now, a sentence.
+    ``down_since`` is since when its traffic meets no healthy task. ``held_by`` keeps it at its
+    step; ``wish`` is what a person asked for last. ``extended`` says that the step bakes once more.
+    ``trouble`` is why nothing more is done for now, a sentence. ``spec`` is its target's entry in
+    the catalog of the moment it began: whatever is edited since, it is taken back from there.
     ``ending`` is how its deployment ends once the traffic is off it, as status, reason code and
     explanation. ``version`` counts writes: each change is a compare-and-set on it.
     """
@@ -244,6 +246,8 @@ class Canary:
     extended: bool = False
     ending: Ended | None = None
     version: int = 1
+    down_since: datetime | None = None
+    spec: TargetSpec | None = None
 
     @property
     def over(self) -> bool:

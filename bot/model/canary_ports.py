@@ -73,6 +73,10 @@ class CanaryTable(Protocol):
         """``None`` where the deployment is no canary, or has not begun."""
         ...
 
+    def get_for_update(self, deployment_id: str) -> Canary | None:
+        """As ``get``; until this transaction ends nobody else changes it."""
+        ...
+
     def of(self, target: Target) -> Canary | None:
         """The target's canary that is not over, if there is one."""
         ...

@@ -75,6 +75,7 @@ class ReasonCode(StrEnum):
     AUTO_SYNC_ON = "AUTO_SYNC_ON"
     # Ends and refusals of canaries.
     CANARY_WORSE = "CANARY_WORSE"
+    CANARY_DOWN = "CANARY_DOWN"
     CANARY_TAKEN_BACK = "CANARY_TAKEN_BACK"
     CANARY_INCONCLUSIVE = "CANARY_INCONCLUSIVE"
     CANARY_UNANSWERED = "CANARY_UNANSWERED"
@@ -323,6 +324,10 @@ MEANINGS: Mapping[ReasonCode, Meaning] = {
         "The canary failed more, or was slower, than the stable version at the same time, or was "
         "beyond a limit of its plan. All traffic went back.",
         "Its card has the evidence, its thread a chart. Mend it and deploy again.",
+    ),
+    ReasonCode.CANARY_DOWN: Meaning(
+        "The canary got traffic while none of its tasks was healthy. All traffic went back.",
+        "Look why its tasks stop or fail their health checks. Mend it and deploy again.",
     ),
     ReasonCode.CANARY_TAKEN_BACK: Meaning(
         "Somebody took the canary back. All traffic went back.", "Its card says who and why."

@@ -22,10 +22,11 @@ _ADDRESS = re.compile(r"(?:https?://|ssh://)?(?:[^@/]*@)?([^:/]+)(?::[0-9]+(?=/)
 
 
 class Claim(NamedTuple):
-    """One thing that a target changes; ``what`` names it in a sentence."""
+    """One thing that a target changes; ``what`` names it in a sentence, which ``taken`` ends."""
 
     key: tuple[str, ...]
     what: str
+    taken: str = "is a target already"
 
 
 def claims(target: Mapping_) -> Iterator[Claim]:
@@ -40,6 +41,7 @@ def claims(target: Mapping_) -> Iterator[Claim]:
         cluster = _text(kubernetes, "cluster")
         yield Claim(("kubernetes", cluster, *place), "this container of this Deployment")
     yield from _in_git(part(argocd, "manifests"))
+    yield from _of_canaries(target)
 
 
 def application(target: Mapping_) -> tuple[str, ...]:
@@ -47,6 +49,27 @@ def application(target: Mapping_) -> tuple[str, ...]:
     place = {**DEFAULTS, **part(target, "argocd")}
     name = texts(place, "namespace", "application")
     return (*name, _text(place, "cluster")) if name else ()
+
+
+def _of_canaries(target: Mapping_) -> Iterator[Claim]:
+    """What canaries shift: two at once would take each other's traffic."""
+    canary, used = part(target, "canary"), "is used already"
+    weighted, rollout = part(canary, "weighted"), part(canary, "rollout")
+    groups = (*texts(weighted, "stable"), *texts(weighted, "canary"))
+    for arn in texts(weighted, "rule"):
+        yield Claim(("arn", arn), "the listener rule of this canary", used)
+    for arn in dict.fromkeys(groups):
+        yield Claim(("arn", arn), "a target group of this canary", used)
+    ecs, argocd = part(target, "ecs"), part(target, "argocd")
+    if canary and (place := texts(ecs, "region", "cluster", "service")):
+        # Of one service with two containers there is one canary.
+        region, cluster, service = place
+        made = _text(weighted, "service") or f"{service}-canary"
+        service_key = ("canary", region, cluster, made, _text(ecs, "role"))
+        yield Claim(service_key, "the ECS service of this canary", used)
+    if place := texts(rollout, "namespace", "name"):
+        rollout_key = ("rollout", _text(argocd, "cluster"), *place)
+        yield Claim(rollout_key, "the Rollout of this canary", used)
 
 
 def _in_git(manifests: Mapping_) -> Iterator[Claim]:

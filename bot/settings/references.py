@@ -50,19 +50,20 @@ def _target_problems(document: Document) -> Iterator[Problem]:
     seen: dict[tuple[str, ...], Where] = {}
     environments: dict[tuple[str, ...], tuple[Value, Where]] = {}
     for where, target in _targets(document):
-        for key, what in claims(target):
+        for key, what, taken in claims(target):
             if key in seen:
-                yield _taken(document, where, what, seen[key])
+                yield _taken(document, where, f"{what} {taken}", seen[key])
             seen.setdefault(key, where)
         if of := application(target):
             here = target.get("environment")
             other, at = environments.setdefault(of, (here, where))
             if other != here:
-                yield _taken(document, where, "this Application in another environment", at)
+                what = "this Application in another environment is a target already"
+                yield _taken(document, where, what, at)
 
 
 def _taken(document: Document, where: Where, what: str, by: Where) -> Problem:
-    message = f"{what} is a target already: {dotted(by)} in line {document.values[by][0]}"
+    message = f"{what}: {dotted(by)} in line {document.values[by][0]}"
     return document.problem(where, message, "Remove one of them.")
 
 

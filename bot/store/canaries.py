@@ -34,6 +34,12 @@ class CanariesTable:
         """See ``CanaryTable.get``."""
         return next(iter(self._read(canaries.c.deployment_id == deployment_id)), None)
 
+    def get_for_update(self, deployment_id: str) -> Canary | None:
+        """See ``CanaryTable.get_for_update``. On SQLite a writing transaction is alone anyway."""
+        query = sa.select(canaries.c.body).where(canaries.c.deployment_id == deployment_id)
+        body = self._connection.execute(query.with_for_update()).scalar_one_or_none()
+        return None if body is None else _CANARY.validate_json(body)
+
     def of(self, target: Target) -> Canary | None:
         """See ``CanaryTable.of``."""
         here = sa.select(deployments.c.id).where(
@@ -100,5 +106,6 @@ class CanariesTable:
 
 
 def _columns(canary: Canary) -> dict[str, Any]:
-    body = _CANARY.dump_json(canary, exclude_none=True).decode()
+    # By alias, as the catalog's file has its parts: so they are read back.
+    body = _CANARY.dump_json(canary, exclude_none=True, by_alias=True).decode()
     return {"phase": canary.phase.value, "version": canary.version, "body": body}

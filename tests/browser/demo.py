@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bot.playground.page.visit_levers import TRAITS
+
 #: What brings the world back to what it was, whatever was pulled.
 MENDED: tuple[tuple[str, dict[str, str]], ...] = (
     ("bring-slack-back", {}),
@@ -21,6 +23,9 @@ MENDED: tuple[tuple[str, dict[str, str]], ...] = (
     ("fresh", {}),
     ("pace", {"speed": "20"}),
     ("start", {}),
+    ("incident", {"state": "over"}),
+    ("visitors", {"crowd": "1"}),
+    *(("trait", {"trait": each, "option": "usual"}) for each in TRAITS),
 )
 STOPS_WITHIN = 60.0
 

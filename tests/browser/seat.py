@@ -133,6 +133,19 @@ class Seat:
         """What can be done to one thing of the world."""
         return self.page.locator(f"#lever-{name}")
 
+    def canary(self) -> None:
+        """Turn to what is shown and done beside a canary."""
+        self.page.locator("#beside").get_by_role("button", name="Canary", exact=True).click()
+        self.sees(self.page.locator("#charts")).to_be_visible()
+
+    def charts(self, environment: str) -> Locator:
+        """What visitors of the backend get there."""
+        return self.page.locator(f"#chart-card-{environment}")
+
+    def weighs(self, environment: str, weights: str) -> None:
+        """The rule comes to give so much to the stable version and to the canary."""
+        self.sees(self.charts(environment).locator(".w-state")).to_have_text(weights)
+
     def service(self, service: str, environment: str) -> Locator:
         """The picture of a service."""
         return self.page.locator(f"#svc-{service}-{environment}")

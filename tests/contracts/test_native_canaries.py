@@ -19,7 +19,8 @@ from bot.providers.ecs.native import NativeCanaries
 from bot.providers.fleet import Fleet, Reach
 from bot.providers.git import GitAccess
 from bot.workflows.canary.conductor import ACTIVE
-from bot.workflows.canary.course import Seen, aim, course
+from bot.workflows.canary.course import aim, course
+from bot.workflows.canary.turn import Seen
 from tests.contracts.stages import REGION, REPOSITORY, SPEC, LocalAws, local_aws
 from tests.fakes.clock import FakeClock
 
@@ -216,6 +217,23 @@ def test_the_target_groups_take_turns(shop: Shop) -> None:
         shop.reach(Goal.GONE)
 
 
+def test_a_target_group_that_ecs_names_only_later(aws: LocalAws) -> None:
+    unnamed = True
+
+    def hide(parsed: dict[str, Any], **_: object) -> None:
+        for each in parsed.get("serviceRevisions", ()) if unnamed else ():
+            each.pop("resolvedConfiguration", None)
+
+    aws.clients.ecs(REGION).meta.events.register("after-call.ecs.DescribeServiceRevisions", hide)
+    shop = Shop(aws, "linear")
+    shop.begin()
+    arms = shop.look(shop.aim(Goal.SHARE, 0.2)).arms
+    assert shop.reach(Goal.SHARE, 0.2).arms == arms
+    unnamed = False
+    for share in (0.4, 0.6, 0.8):
+        assert shop.reach(Goal.SHARE, share).arms == arms
+
+
 def test_what_ecs_is_told(aws: LocalAws) -> None:
     shop = Shop(aws, alarms=["errors"], breaker=False, bake_minutes=4)
     own = {"targetType": "PAUSE", "lifecycleStages": ["POST_SCALE_UP"]}
@@ -405,6 +423,15 @@ def test_what_ecs_has_finished_is_rolled_back_as_any_other(shop: Shop) -> None:
     assert shop.configuration()["strategy"] == "ROLLING"
     shop.reach(Goal.GONE)
     assert TAG not in shop.tags()
+
+
+def test_an_old_version_that_cannot_be_rolled_out_again(shop: Shop) -> None:
+    shop.reach(Goal.SHARE, 0.1)
+    shop.reach(Goal.EVERYTHING)
+    shop.push("v1", "crashing")
+    stand = shop.reach(Goal.NOTHING, seconds=7200)
+    assert "could not be rolled out again" in stand.blocked
+    assert shop.runs() == shop.order.image
 
 
 def test_a_rollout_while_the_canary_is_cleared_away_does_not_wait_at_its_pauses(
@@ -683,6 +710,8 @@ def test_somebody_else_deploys_on_top(shop: Shop, goal: Goal) -> None:
     shop.reach(Goal.SHARE, 0.1)
     shop.push("elsewhere")
     shop.world.deploy_out_of_band("staging", "backend", "elsewhere")
+    stand = shop.toward(shop.aim(Goal.NOTHING))
+    assert (stand.reached, stand.doing) == (False, "its tasks end")
     shop.world.advance(30)
     stand = shop.look(shop.aim(goal, 0.1))
     assert stand.end is End.SUPERSEDED

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Event
 
 import pytest
 import sqlalchemy as sa
@@ -23,13 +25,22 @@ from bot.model.canary import (
     Wish,
 )
 from bot.model.canary_plan import CanaryPlan, CanaryStep, Native
+from bot.model.catalog import TargetSpec
 from bot.model.counts import Arm
 from bot.model.deployment import Person, Status
+from bot.model.places import EcsService
 from bot.store.database import Database
 from tests.contracts.store_examples import STAGING, a_deployment, stored
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 PLAN = CanaryPlan(native=Native(), steps=(CanaryStep(share=0.1), CanaryStep(share=0.333)))
+SPEC = TargetSpec(
+    service="backend",
+    environment="staging",
+    timeout=timedelta(minutes=20),
+    ecs=EcsService(region="eu-west-1", cluster="main", service="backend", container="app"),
+    canary=PLAN,
+)
 ONE = "backend-staging-1"
 FULL = Canary(
     ONE,
@@ -137,3 +148,44 @@ def test_a_tick_is_never_changed(database: Database, engine: sa.Engine, verb: st
         connection.execute(sa.text(verb))
     with database.read() as tx:
         assert tx.canaries.ticks(ONE) == [tick(0)]
+
+
+def test_a_word_waits_for_who_changes_the_canary_and_sees_what_came_of_it(
+    database: Database,
+) -> None:
+    """On PostgreSQL two transactions that read alike would else lose one of their changes."""
+    stored(database, a_deployment())
+    with database.begin() as tx:
+        tx.canaries.add(replace(FULL, wish=None))
+    first, second = Event(), Event()
+
+    def tick_and_wait() -> None:
+        with database.begin() as tx:
+            found = tx.canaries.get_for_update(ONE)
+            assert found is not None
+            assert tx.canaries.change(found, doing="measured")
+            first.set()
+            second.wait(1.0)
+
+    with ThreadPoolExecutor(1) as pool:
+        measuring = pool.submit(tick_and_wait)
+        assert first.wait(10.0)
+        with database.begin() as tx:
+            found = tx.canaries.get_for_update(ONE)
+            assert found is not None
+            assert tx.canaries.change(found, extended=False)
+        second.set()
+        measuring.result()
+    with database.read() as tx:
+        both = tx.canaries.get(ONE)
+    assert both is not None
+    assert (both.doing, both.extended) == ("measured", False)
+
+
+def test_the_targets_entry_comes_back_as_it_was(database: Database) -> None:
+    stored(database, a_deployment())
+    with database.begin() as tx:
+        tx.canaries.add(replace(FULL, spec=SPEC, down_since=NOON))
+    with database.read() as tx:
+        found = tx.canaries.get(ONE)
+    assert found == replace(FULL, spec=SPEC, down_since=NOON)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -235,4 +236,45 @@ def test_a_service_of_that_name_is_refused(shop: Shop) -> None:
     shop.reach(shop.aim(Goal.SHARE, 0.1))
     shop.reach(shop.aim(Goal.NOTHING))
     with pytest.raises(Misconfigured, match="It was made for backend-staging-7"):
+        shop.canaries.check(shop.spec)
+
+
+def test_a_rule_that_does_not_name_the_canary_s_group_is_refused(shop: Shop) -> None:
+    """ECS takes no service whose target group belongs to no load balancer."""
+    shop.world.balancers.set_weights(shop.front.rule, {shop.front.stable: 100})
+    with pytest.raises(Misconfigured, match="give it a weight of 0"):
+        shop.canaries.check(shop.spec)
+
+
+def test_a_rule_that_somebody_edited_is_left_alone(shop: Shop) -> None:
+    """A third group at the same share: the next shift would throw it out unseen."""
+    aim = shop.aim(Goal.SHARE, 0.1)
+    shop.reach(aim)
+    third = shop.world.balancers.create_target_group("third")
+    edited = {shop.front.stable: 80, shop.front.canary: 10, third: 10}
+    shop.world.balancers.set_weights(shop.front.rule, edited)
+    for wanted in (aim, shop.aim(Goal.SHARE, 0.5, before=0.1)):
+        for _ in range(5):
+            stand = shop.toward(wanted)
+            shop.world.advance(5)
+        assert stand.foreign
+        assert "Somebody else changed the rule. The rule forwards to another" in stand.blocked
+    assert shop.world.balancers.weights(shop.front.rule) == edited
+
+
+def test_a_rule_that_keeps_clients_with_their_group_is_refused(shop: Shop) -> None:
+    """Group stickiness goes before weights, so that a weight of 0 would not free them:
+    https://repost.aws/questions/QUugYm4uzWSI2af5mnmMjlZQ
+    """
+    sticky = {"Enabled": True, "DurationSeconds": 3600}
+    client = shop.aws.clients.elb("eu-west-1")
+    groups = [
+        {"TargetGroupArn": shop.front.stable, "Weight": 100},
+        {"TargetGroupArn": shop.front.canary, "Weight": 0},
+    ]
+    forward: Any = {"TargetGroups": groups, "TargetGroupStickinessConfig": sticky}
+    client.modify_rule(
+        RuleArn=shop.front.rule, Actions=[{"Type": "forward", "ForwardConfig": forward}]
+    )
+    with pytest.raises(Misconfigured, match="Turn its stickiness off"):
         shop.canaries.check(shop.spec)

@@ -2,15 +2,18 @@
 
 ``FakeCanaries``: one service; a test makes its tasks healthy or not, changes weights behind the
 bot's back, lets the rollout of the whole service finish or fail, and makes a call fail before or
-after it took effect. ``writes`` lists what was changed, in order.
+after it took effect. Nothing can be read while it is ``unreadable``. ``writes`` lists what was
+changed, in order, ``asked_of`` the target's entry at each look. ``stuck`` is how it is put that the
+stable version is not healthy, ``meanwhile`` what happens while it is checked.
 
 ``FakeMetrics``: ``rates`` are requests a second of the whole service and the share that fails of
-either version; ``fault`` keeps everybody from measuring.
+either version; ``fault`` keeps everybody from measuring, as does what is ``broken``, which no
+source may raise. ``asked`` and ``pasts`` count questions; ``meanwhile`` happens while it is asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -50,6 +53,10 @@ class FakeCanaries(Canaries):
     failed: str = ""
     refuses: QuarterdeckError | None = None
     end: End | None = None
+    unreadable: QuarterdeckError | None = None
+    stuck: str = ""
+    meanwhile: Callable[[], object] | None = None
+    asked_of: list[TargetSpec] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
     faults: list[tuple[QuarterdeckError, bool]] = field(default_factory=list)
 
@@ -61,15 +68,20 @@ class FakeCanaries(Canaries):
     def check(self, spec: TargetSpec) -> Sequence[str]:
         if self.refuses is not None:
             raise self.refuses
+        if self.meanwhile is not None:
+            self.meanwhile()
         return ()
 
     @override
     def look(self, spec: TargetSpec, order: Order, revision: str, aim: Aim) -> Stand:
-        del spec, order
+        del order
+        self.asked_of.append(spec)
+        if self.unreadable is not None:
+            raise self.unreadable
         foreign = aim.goal is Goal.SHARE and self.share not in {aim.before, aim.share}
         blocked = "Somebody else changed the weights." if foreign else ""
         if not self.stable_healthy and aim.goal in {Goal.NOTHING, Goal.EVERYTHING}:
-            blocked = "The stable version is not healthy."
+            blocked = self.stuck or "The stable version is not healthy."
         crew = Crew(1, 1, int(self.healthy)) if self.exists else Crew()
         return Stand(
             reached=not blocked and self._reached(aim, revision),
@@ -143,10 +155,14 @@ class FakeMetrics(Metrics):
     canary_fails: float = 0.001
     stable_fails: float = 0.001
     fault: QuarterdeckError | None = None
+    broken: Exception | None = None
+    meanwhile: Callable[[], object] | None = None
     asked: int = 0
+    pasts: int = 0
 
     @override
     def past(self, spec: TargetSpec, arms: Arms, until: datetime) -> Past:
+        self.pasts += 1
         if self.fault is not None:
             raise self.fault
         minute = _arm(self.per_second * MINUTE, 0.001)
@@ -155,6 +171,10 @@ class FakeMetrics(Metrics):
     @override
     def readings(self, wanted: Sequence[Wanted], now: datetime) -> Readings:
         self.asked += 1
+        if self.meanwhile is not None:
+            self.meanwhile()
+        if self.broken is not None:
+            raise self.broken
         if self.fault is not None:
             return Readings({}, {each.deployment_id: self.fault for each in wanted})
         return Readings({each.deployment_id: self._minutes(each, now) for each in wanted})

@@ -215,7 +215,7 @@ class Scenes:
         newest, record = self._deployments(spec.ecs, revision)
         run, group = None, None
         if record is not None:
-            run = _run(record, revision)
+            run = run_of(record, revision)
             group = self._group(account, record, rule)
         pair, split = self._pair(account, balancer, group)
         return Scene(
@@ -333,7 +333,8 @@ def _balancer(service: Tagged, ecs: EcsService) -> Mapping[str, Any]:
     return chosen
 
 
-def _run(record: ServiceDeploymentTypeDef, revision: str) -> Run:
+def run_of(record: ServiceDeploymentTypeDef, revision: str) -> Run:
+    """From an entry of DescribeServiceDeployments. Pure."""
     target = record.get("targetServiceRevision", {})
     return Run(
         view=service_deployment_view(record, revision),

@@ -108,8 +108,6 @@ class WeightedCanaries(Canaries):
                 reason_code=IMPOSSIBLE,
                 hint="Set that right, or deploy with --rolling.",
             )
-        if scene.split.sticky:
-            return ("the rule keeps clients with one version, so that shares are reached slowly",)
         return ()
 
     @override
@@ -195,6 +193,8 @@ class WeightedCanaries(Canaries):
         if aim.before > 0:
             gone = f"The canary's service {scene.name} is gone: somebody removed it."
             return _stands(scene, end=End.FAILED, said=gone), None
+        if scene.split.wrong:
+            return _stands(scene, foreign=_edited(scene)), None
         if not scene.is_at(0.0):
             return _stands(scene, foreign=_foreign(scene)), None
         return _stands(scene, doing="its service is made"), lambda: self._create(
@@ -202,6 +202,8 @@ class WeightedCanaries(Canaries):
         )
 
     def _weigh(self, scene: _Scene, aim: Aim, tasks: int) -> tuple[Stand, _Deed | None]:
+        if scene.split.wrong:  # a shift would undo it
+            return _stands(scene, foreign=_edited(scene)), None
         if not scene.is_at(aim.share) and not scene.is_at(aim.before):
             return _stands(scene, foreign=_foreign(scene)), None
         healthy = scene.canary_health.healthy
@@ -268,7 +270,10 @@ class WeightedCanaries(Canaries):
         if service.view.status == "INACTIVE":
             return _stands(scene, reached=True), None
         if not scene.is_at(0.0):
-            said = "The rule sends it traffic again, so that its tasks stay."
+            said = (
+                "The rule sends it traffic again, so that its tasks stay. They go once its weight "
+                "is set to 0 again."
+            )
             return _stands(scene, blocked=said), None
         if service.alive and service.view.desired > 0:
             return _stands(scene, doing="its tasks are ended"), lambda: self._scale(scene, 0)
@@ -320,9 +325,7 @@ def _misfit(scene: _Scene, plan: CanaryPlan) -> str:
 def _misfits(scene: _Scene, plan: CanaryPlan) -> Iterator[str]:
     if any(step.share < LEAST for step in plan.steps):
         yield f"A rule's weights cannot express a share below {in_percent(LEAST)}."
-    if not scene.is_at(0.0):
-        share = in_percent(scene.split.share)
-        yield f"The rule's weights are shifted already: {share} goes to the canary's group."
+    yield from _rule_misfits(scene)
     balanced = {each.get("targetGroupArn") for each in scene.stable.body.get("loadBalancers", ())}
     if scene.weighted.stable not in balanced:
         yield f"{scene.ecs.service} is not registered with the stable target group."
@@ -336,6 +339,21 @@ def _misfits(scene: _Scene, plan: CanaryPlan) -> Iterator[str]:
         yield "The canary's target group has targets already, which are not a canary's."
 
 
+def _rule_misfits(scene: _Scene) -> Iterator[str]:
+    if not scene.is_at(0.0):
+        share = in_percent(scene.split.share)
+        yield f"The rule's weights are shifted already: {share} goes to the canary's group."
+    named = {each["TargetGroupArn"] for each in scene.split.forward.get("TargetGroups", ())}
+    if scene.weighted.canary not in named:
+        # ECS makes no service for a group that belongs to no load balancer.
+        yield "The rule does not forward to the canary's target group: give it a weight of 0 there."
+    if scene.split.sticky:
+        yield (
+            "The rule keeps clients with the group they came to first, also at a weight of 0: they "
+            "could not be taken off a bad version. Turn its stickiness off."
+        )
+
+
 def _not_ours(service: _Service, order: Order, revision: str) -> str:
     owner = service.tags.get(DEPLOYMENT_TAG)
     if owner != order.deployment_id:
@@ -345,6 +363,10 @@ def _not_ours(service: _Service, order: Order, revision: str) -> str:
     if primary is not None and primary.revision != revision:
         return f"Somebody deployed {short(primary.revision)} to the canary's service."
     return ""
+
+
+def _edited(scene: _Scene) -> str:
+    return f"Somebody else changed the rule. {scene.split.wrong}"
 
 
 def _foreign(scene: _Scene) -> str:

@@ -75,11 +75,15 @@ def _step(one: Canary) -> str:
 
 
 def _where(one: Canary) -> str:
-    reached = in_percent(one.plan.steps[one.step].share)
+    at = min(one.step, max(0, len(one.shifts) - 1))
+    reached = in_percent(one.plan.steps[at].share)
+    if one.over and not one.shifts and one.ending is not None:
+        return "🐤 *Canary* was taken back before it got any traffic."
     if one.over and one.ending is None:
         return f"🐤 *Canary* took over everything, from {_step(one)}, {reached} of the traffic."
     if one.over:
-        return f"🐤 *Canary* was taken back. It came to {_step(one)}, {reached} of the traffic."
+        came = f"step {at + 1} of {len(one.plan.steps)}, {reached} of the traffic"
+        return f"🐤 *Canary* was taken back. It came to {came}."
     return f"🐤 *Canary* {_step(one)}: {_DOES[one.phase]}\n{_trail(one)}"
 
 

@@ -124,7 +124,8 @@ def _from_group(facts: CardFacts) -> str:
 def _running(facts: CardFacts, now: datetime) -> Iterator[Block]:
     deployment, progress = facts.deployment, facts.deployment.progress
     is_canary = facts.canary is not None
-    if facts.canary is None or facts.canary.phase is Phase.PROMOTING:
+    told = progress != Progress()
+    if facts.canary is None or (facts.canary.phase is Phase.PROMOTING and told):
         yield section(f"*Tasks* {bar(progress)} {_tasks(progress)}")
     if deployment.started_at:
         elapsed = f"Running for {lasting(now - deployment.started_at)}"

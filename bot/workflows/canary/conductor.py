@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from threading import Event
-from typing import Any
 
 import structlog
 from typing_extensions import override
@@ -26,21 +25,21 @@ from bot.model.canary import (
     Arms,
     Canary,
     Measured,
-    Past,
     Phase,
     Reading,
     Stand,
-    Wanted,
 )
 from bot.model.canary_ports import Canaries, Metrics
 from bot.model.catalog import TargetSpec
-from bot.model.counts import Thresholds
 from bot.model.deployment import SYSTEM, AuditEntry, Deployment
 from bot.model.errors import QuarterdeckError, Terminal, Throttled
 from bot.model.ports import Transaction
 from bot.model.rollout import End
-from bot.workflows.canary.bench import Bench, Judged, analysis_plan, judgement, per_second
-from bot.workflows.canary.course import ON_TRIAL, Entry, Seen, Turn, aim, course
+from bot.workflows.beginning import held_up
+from bot.workflows.canary.bench import Bench, Judged, analysis_plan, per_second
+from bot.workflows.canary.course import aim, course
+from bot.workflows.canary.measuring import MEASURED, measured, step_of, wanted
+from bot.workflows.canary.turn import ON_TRIAL, Entry, Seen, Turn, down_since, told
 from bot.workflows.deadline import AGAIN, UNLISTED, order_of, target_of
 from bot.workflows.ending import Ending, settle
 from bot.workflows.parts import Parts
@@ -50,10 +49,9 @@ log = structlog.get_logger(__name__)
 
 #: Seconds between two looks while something is under way, and while it bakes or cools down.
 QUICK, CALM = 1.0, 3.0
-#: Longest pause in seconds for one canary whose provider throttles us or cannot be reached.
-LONGEST = 30.0
-#: Seconds between two questions about metrics.
-MEASURED = 10.0
+#: Longest pause in seconds for one canary whose provider cannot be reached, and where it asks to
+#: be left alone.
+LONGEST, ASKED = 30.0, 60.0
 #: A replica conducts for this long, and extends it in time.
 CLAIM, EXTEND = timedelta(seconds=30), timedelta(seconds=20)
 #: Canaries that are looked at side by side.
@@ -64,11 +62,14 @@ ACTIVE = frozenset({Phase.SHIFTING, Phase.PROMOTING, Phase.RETURNING, Phase.CLEA
 
 @dataclass(slots=True)
 class _Memory:
-    """What this process knows of a canary beside its row; lost without harm."""
+    """What this process knows of a canary beside its row; lost without harm.
+
+    ``rests_until`` is set after a fault.
+    """
 
     claimed_until: datetime
     ticks: list[Measured]
-    due: datetime
+    rests_until: datetime | None = None
     measured_at: datetime | None = None
     blind: str = ""
     faults: int = 0
@@ -76,9 +77,10 @@ class _Memory:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What one look at one canary found."""
+    """What one look at one canary found. ``unseen`` is why it could not be read how it stands."""
 
     stand: Stand
+    unseen: str
     judged: Judged | None
     now: datetime
 
@@ -123,12 +125,12 @@ class Conductor(Patrol):
                 if each.deployment_id not in self._memory
             }
         for name, ticks in fresh.items():
-            self._memory[name] = _Memory(now - CLAIM, ticks, now)
+            self._memory[name] = _Memory(now - CLAIM, ticks)
         names = {each.deployment_id for each in opened}
         self._memory = {name: kept for name, kept in self._memory.items() if name in names}
         self._bench.forget(names)
         mine = [each for each in opened if self._claimed(each, now)]
-        due = [each for each in mine if self._memory[each.deployment_id].due <= now or each.wish]
+        due = [each for each in mine if each.wish or not self._rests(each, now)]
         if due:
             due = self._measure(due, now)
             with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="conductor") as pool:
@@ -138,9 +140,26 @@ class Conductor(Patrol):
         busy = any(each.phase in ACTIVE for each in mine)
         return (QUICK if busy else CALM) * random.uniform(0.8, 1.0)  # noqa: S311 - jitter, no secret
 
+    @override
+    def stop(self) -> None:
+        """Hand over: what this replica has claimed may be conducted by another one at once."""
+        super().stop()
+        now = self._parts.clock.now()
+        try:
+            with self._parts.store.begin() as tx:
+                for name in self._memory:
+                    tx.canaries.claim(name, self._parts.replica, now, now - CLAIM)
+        except QuarterdeckError as fault:
+            log.warning("cannot give up the claims; they will run out", error=fault.message)
+
+    def _rests(self, canary: Canary, now: datetime) -> bool:
+        until = self._memory[canary.deployment_id].rests_until
+        # A clock that was set back would make a pause of seconds one of hours.
+        return until is not None and now < until <= now + timedelta(seconds=ASKED)
+
     def _claimed(self, canary: Canary, now: datetime) -> bool:
         memory = self._memory[canary.deployment_id]
-        if memory.claimed_until - now > EXTEND:
+        if EXTEND < memory.claimed_until - now <= CLAIM:
             return True
         with self._parts.store.begin() as tx:
             taken = tx.canaries.claim(canary.deployment_id, self._parts.replica, now, now + CLAIM)
@@ -156,13 +175,13 @@ class Conductor(Patrol):
         memory = self._memory[canary.deployment_id]
         if fault is None:
             memory.faults = 0
-            memory.due = now
+            memory.rests_until = None
             return
         memory.faults += 1
         pause = min(LONGEST, 2.0 ** min(memory.faults, 10))
         if isinstance(fault, Throttled):
-            pause = max(pause, fault.retry_after)
-        memory.due = now + timedelta(seconds=pause)
+            pause = max(pause, min(ASKED, fault.retry_after))
+        memory.rests_until = now + timedelta(seconds=pause)
         name = canary.deployment_id
         if not isinstance(fault, QuarterdeckError):
             log.error("cannot conduct", deployment_id=name, exc_info=fault)
@@ -182,42 +201,23 @@ class Conductor(Patrol):
 
     def _measure(self, canaries: Sequence[Canary], now: datetime) -> list[Canary]:
         """Ask for the newest ticks of all that have traffic, in one question."""
-        wanted = {
+        asked = {
             each.deployment_id: want
             for each in canaries
-            if self._is_due(each, now) and (want := self._wanted(each)) is not None
+            if self._is_due(each, now) and (want := wanted(each)) is not None
         }
-        if not wanted:
+        if not asked:
             return list(canaries)
-        try:
-            readings = self._metrics.readings(list(wanted.values()), now)
-            seen, faults = readings.seen, readings.faults
-        except QuarterdeckError as fault:
-            seen, faults = {}, dict.fromkeys(wanted, fault)
-        for name in wanted:
-            memory = self._memory[name]
+        readings = measured(self._metrics, list(asked.values()), now)
+        for name in asked:
+            memory, fault = self._memory[name], readings.faults.get(name)
             memory.measured_at = now
-            memory.blind = faults[name].message if name in faults else ""
-        return [self._kept(each, seen.get(each.deployment_id, ())) for each in canaries]
+            memory.blind = fault.message if fault is not None else ""
+        return [self._kept(each, readings.seen.get(each.deployment_id, ())) for each in canaries]
 
     def _is_due(self, canary: Canary, now: datetime) -> bool:
         at = self._memory[canary.deployment_id].measured_at
-        return at is None or (now - at).total_seconds() >= MEASURED
-
-    def _wanted(self, canary: Canary) -> Wanted | None:
-        if canary.phase not in ON_TRIAL or canary.past is None or not canary.shifts:
-            return None
-        spec = self._spec(canary)
-        if spec is None or canary.arms is None:
-            return None
-        canary_slow, stable_slow = _thresholds(canary, canary.past)
-        since = canary.measured_until or canary.shifts[0]
-        return Wanted(canary.deployment_id, spec, canary.arms, since, canary_slow, stable_slow)
-
-    def _spec(self, canary: Canary) -> TargetSpec | None:
-        with self._parts.store.read() as tx:
-            deployment = tx.deployments.get(canary.deployment_id)
-        return self._parts.catalog().spec(deployment.target) if deployment else None
+        return at is None or abs((now - at).total_seconds()) >= MEASURED
 
     def _kept(self, canary: Canary, readings: Sequence[Reading]) -> Canary:
         """Append what is new; a tick is taken once, whoever measures it."""
@@ -226,15 +226,15 @@ class Conductor(Patrol):
         if not news:
             return canary
         memory = self._memory[canary.deployment_id]
-        measured = [Measured(each, _step_of(canary, each)) for each in news]
+        ticks = [Measured(each, step_of(canary, each)) for each in news]
         until = news[-1].begins + timedelta(seconds=news[-1].seconds)
         with self._parts.store.begin() as tx:
             changed = tx.canaries.change(canary, measured_until=until)
             if changed is None:
                 return canary
-            for number, each in enumerate(measured, start=len(memory.ticks)):
+            for number, each in enumerate(ticks, start=len(memory.ticks)):
                 tx.canaries.tick(canary.deployment_id, number, each)
-        memory.ticks += measured
+        memory.ticks += ticks
         return changed
 
     # --- one canary ----------------------------------------------------------------------------
@@ -242,67 +242,86 @@ class Conductor(Patrol):
     def _conduct(self, canary: Canary, now: datetime) -> None:
         with self._parts.store.read() as tx:
             deployment = tx.deployments.get(canary.deployment_id)
+            current = tx.canaries.get(canary.deployment_id)
         if deployment is None or deployment.revision is None:
             return
+        if current is None or current.version != canary.version:
+            return  # measuring took long, and somebody has gone on meanwhile: look again
         ticks = self._memory[canary.deployment_id].ticks
         judged = self._bench.judge(canary, ticks)
         acts = _acts(canary, deployment, judged, now)
-        stand = self._stand(canary, deployment, acts=acts)
-        if _is_unknown(canary) and stand.arms is not None:
+        stand, unseen = self._stand(canary, deployment, acts=acts)
+        if _is_unknown(canary) and stand.arms is not None and self._is_due(canary, now):
             canary = self._know(canary, deployment, stand.arms, now) or canary
-        self._write(canary, deployment, _Look(stand, judged, now))
+        self._write(canary, deployment, _Look(stand, unseen, judged, now))
 
-    def _stand(self, canary: Canary, deployment: Deployment, *, acts: bool) -> Stand:
-        """Look, and where its phase asks for it, act. What surely cannot be done ends a trial."""
+    def _stand(self, canary: Canary, deployment: Deployment, *, acts: bool) -> tuple[Stand, str]:
+        """Look, and where its phase asks for it, act; and why nothing could be seen, or nothing.
+
+        What surely cannot be done ends a trial, but one that only has to be watched goes on.
+        """
         try:
-            spec, order = target_of(self._parts, deployment), order_of(deployment)
+            spec, order = self._spec(canary, deployment), order_of(deployment)
             does = self._canaries.toward if acts else self._canaries.look
             stand = does(spec, order, deployment.revision or "", aim(canary))
         except Terminal as fault:
             said = f"{fault.message} {fault.hint}".strip()
-            if canary.phase not in ON_TRIAL:
-                return Stand(reached=False, share=canary.share, blocked=said)
-            code = fault.reason_code
-            return Stand(
-                reached=False, share=None, end=End.FAILED, explanation=said, reason_code=code
+            as_it_was = Stand(
+                reached=False, share=canary.share, canary=canary.canary, stable=canary.stable
             )
+            if canary.phase not in ON_TRIAL:
+                return replace(as_it_was, blocked=said), ""
+            if canary.phase is not Phase.SHIFTING:
+                return replace(as_it_was, share=None), said
+            code = fault.reason_code
+            ended = replace(as_it_was, share=None, end=End.FAILED)
+            return replace(ended, explanation=said, reason_code=code), ""
         # What is only looked at may look finished, but is not yet meant to be.
-        return replace(stand, reached=stand.reached and (acts or canary.phase not in ACTIVE))
+        return replace(stand, reached=stand.reached and (acts or canary.phase not in ACTIVE)), ""
+
+    def _spec(self, canary: Canary, deployment: Deployment) -> TargetSpec:
+        """As the catalog was when it began: what was shifted is taken back from there."""
+        return canary.spec or target_of(self._parts, deployment)
 
     def _know(
         self, canary: Canary, deployment: Deployment, arms: Arms, now: datetime
     ) -> Canary | None:
         """Before the first shift: what the stable version is like, and what this can show."""
         memory = self._memory[canary.deployment_id]
+        memory.measured_at = now
         try:
-            past = self._metrics.past(target_of(self._parts, deployment), arms, now)
+            past = self._metrics.past(self._spec(canary, deployment), arms, now)
         except QuarterdeckError as fault:
             memory.blind = fault.message
             return None
-        memory.blind = ""
-        told = foreseen(analysis_plan(canary, past), 0, per_second(past), past.tick_seconds)
+        memory.blind, memory.measured_at = "", None
+        shown = foreseen(analysis_plan(canary, past), 0, per_second(past), past.tick_seconds)
         with self._parts.store.begin() as tx:
             known = tx.canaries.change(canary, past=past, arms=arms)
             if known is not None:
-                tx.outbox.thread(canary.deployment_id, "foreseen", told)
-                tx.deployments.note(deployment.id, None, notes=(*deployment.notes, told))
+                tx.outbox.thread(canary.deployment_id, "foreseen", shown)
+                tx.deployments.note(deployment.id, None, notes=(*deployment.notes, shown))
                 tx.outbox.card(canary.deployment_id)
         return known
 
     def _write(self, canary: Canary, deployment: Deployment, look: _Look) -> None:
-        spec = self._parts.catalog().spec(deployment.target)
-        seen = Seen(
-            canary,
-            look.stand,
-            look.judged,
-            self._memory[canary.deployment_id].blind,
-            deployment.settled,
-            spec.timeout if spec is not None else UNLISTED,
-            look.now,
+        paused = self._paused(canary, deployment, look)
+        stand = replace(look.stand, doing=f"it waits: {paused}") if paused else look.stand
+        turn = course(
+            Seen(
+                replace(canary, down_since=down_since(canary, stand, look.now)),
+                stand,
+                look.judged,
+                look.unseen or self._memory[canary.deployment_id].blind,
+                deployment.settled,
+                canary.spec.timeout if canary.spec is not None else UNLISTED,
+                look.now,
+                self._parts.catalog().spec(deployment.target) is not None,
+                paused,
+            )
         )
-        turn = course(seen)
         at = replace(canary, step=turn.changes.get("step", canary.step))
-        changes = {**_told(at, look.stand, look.judged), **turn.changes}
+        changes = {**told(at, stand, look.judged, look.now), **turn.changes}
         if not changes and not turn.notes:
             return
         with self._parts.store.begin() as tx:
@@ -314,6 +333,16 @@ class Conductor(Patrol):
         if changed.phase is not canary.phase:
             log.info("canary", deployment_id=deployment.id, phase=changed.phase.value)
             self._woken.set()
+
+    def _paused(self, canary: Canary, deployment: Deployment, look: _Look) -> str:
+        """Why it may not go on by itself though the judge would let it: what keeps everything else
+        from starting there (a pause, a lock, a freeze) keeps it at its share."""
+        passes = look.judged is not None and look.judged.outcome is Outcome.PASS
+        if not passes or canary.phase not in {Phase.BAKING, Phase.ASKING}:
+            return ""
+        with self._parts.store.read() as tx:
+            refusal = held_up(tx, self._parts.catalog(), deployment, look.now)
+        return refusal.text if refusal is not None else ""
 
     def _say(self, tx: Transaction, deployment: Deployment, turn: Turn, now: datetime) -> None:
         for each in turn.entries:
@@ -346,32 +375,6 @@ def _acts(canary: Canary, deployment: Deployment, judged: Judged | None, now: da
         or (judged is not None and judged.outcome is Outcome.ABORT)
     )
     return canary.phase is Phase.RETURNING or not leaves
-
-
-def _thresholds(canary: Canary, past: Past) -> tuple[Thresholds | None, Thresholds | None]:
-    plan = analysis_plan(canary, past)
-    return plan.thresholds(canary=True), plan.thresholds(canary=False)
-
-
-def _step_of(canary: Canary, reading: Reading) -> int:
-    """The step whose share it was measured under; a tick in which it changed is the earlier's."""
-    return max(0, sum(at <= reading.begins for at in canary.shifts) - 1)
-
-
-def _told(canary: Canary, stand: Stand, judged: Judged | None) -> dict[str, Any]:
-    """What the card shows that has changed. A share that cannot be told stays what it was."""
-    now: dict[str, Any] = {
-        "canary": stand.canary,
-        "stable": stand.stable,
-        "doing": stand.doing,
-        "expires_at": stand.expires_at,
-    }
-    if canary.arms is None or (stand.arms is not None and canary.arms != stand.arms):
-        now["arms"] = stand.arms
-    # Before the first tick "no traffic" would be said of what was only not measured yet.
-    if judged is not None and judged.verdict.figures.ticks + judged.verdict.figures.silent:
-        now["judgement"] = judgement(judged, canary.step)
-    return {name: value for name, value in now.items() if value != getattr(canary, name)}
 
 
 def _row(deployment: Deployment, each: Entry) -> AuditEntry:

@@ -7,25 +7,27 @@ back from wherever it is; what could not be done is never told as done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from bot.analysis.verdict import Because, Outcome
-from bot.model.canary import Act, Aim, Canary, Ended, Goal, Phase, Stand
+from bot.model.canary import Act, Aim, Canary, Ended, Goal, Phase
 from bot.model.canary_plan import in_percent
 from bot.model.deployment import SYSTEM, Status
 from bot.model.moments import format_duration
 from bot.workflows.canary.bench import Judged, in_ticks
+from bot.workflows.canary.turn import ON_TRIAL, Entry, Note, Seen, Turn, is_down
 from bot.workflows.ending import STATUS_OF
 
-#: Phases in which the new version has to earn its share.
-ON_TRIAL = frozenset({Phase.SHIFTING, Phase.BAKING, Phase.ASKING})
 #: Nothing to go by, and nothing that speaks against the canary either.
 IDLE = frozenset({Because.NO_TRAFFIC, Because.SHARED_INCIDENT})
 #: How far a moment of calm may lie behind before it is written down anew.
 CALM = timedelta(seconds=30)
+#: For so long a canary with traffic may be without a healthy task: one look may be of the moment
+#: in which a task is replaced.
+DOWN = timedelta(seconds=10)
 
 _GOALS = {
     Phase.SHIFTING: Goal.SHARE,
@@ -35,58 +37,6 @@ _GOALS = {
     Phase.RETURNING: Goal.NOTHING,
     Phase.CLEANING: Goal.GONE,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What one look knows. ``blind`` is why nothing could be measured, a sentence or nothing.
-
-    ``settled`` says that the deployment has ended already, by somebody's rollback or word.
-    ``timeout`` is how long the provider may take to bring about what it was told.
-    """
-
-    canary: Canary
-    stand: Stand
-    judged: Judged | None
-    blind: str
-    settled: bool
-    timeout: timedelta
-    now: datetime
-
-    @property
-    def here(self) -> timedelta:
-        """For how long it has been in its phase."""
-        return self.now - self.canary.since
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An audit row that goes with a change."""
-
-    action: str
-    decision: str
-    reason: str = ""
-    reason_code: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A message in the thread, once per ``key``; ``chart`` is drawn beside it."""
-
-    key: str
-    text: str
-    broadcast: bool = False
-    chart: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What is written down after one look, all of it together. ``ended`` settles the deployment."""
-
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    entries: tuple[Entry, ...] = ()
-    notes: tuple[Note, ...] = ()
-    ended: Ended | None = None
 
 
 def aim(canary: Canary) -> Aim:
@@ -112,19 +62,39 @@ def _taken_back(seen: Seen) -> Ended | None:
     """Why it has to go back now, whatever it was doing: a word, the evidence, or the provider."""
     if seen.settled:
         return Ended(Status.CANCELLED, "CANCELLED", "Its deployment has ended.")
-    wish, judged, stand = seen.canary.wish, seen.judged, seen.stand
-    if wish is not None and wish.act is Act.ABORT:
-        if wish.by == SYSTEM:
-            return Ended(Status.SUPERSEDED, "SUPERSEDED", wish.reason)
-        why = f": {wish.reason}" if wish.reason else "."
-        said = f"Taken back by {wish.by.name}{why}"
-        return Ended(Status.ROLLED_BACK, "CANARY_TAKEN_BACK", said, wish.by)
+    return _by_word(seen) or _by_evidence(seen) or _by_itself(seen)
+
+
+def _by_word(seen: Seen) -> Ended | None:
+    wish = seen.canary.wish
+    if wish is None or wish.act is not Act.ABORT:
+        return None
+    if wish.by == SYSTEM:
+        return Ended(Status.SUPERSEDED, "SUPERSEDED", wish.reason)
+    why = f": {wish.reason}" if wish.reason else "."
+    said = f"Taken back by {wish.by.name}{why}"
+    return Ended(Status.ROLLED_BACK, "CANARY_TAKEN_BACK", said, wish.by)
+
+
+def _by_evidence(seen: Seen) -> Ended | None:
+    judged, since = seen.judged, seen.canary.down_since
     if judged is not None and judged.outcome is Outcome.ABORT:
         return Ended(Status.ROLLED_BACK, "CANARY_WORSE", judged.verdict.text)
-    if stand.end is not None:
-        said = stand.explanation or "It ended without Quarterdeck."
-        return Ended(STATUS_OF[stand.end], stand.reason_code, said)
-    return None
+    if since is None or not is_down(seen.stand) or seen.now - since < DOWN:
+        return None
+    lasting = format_duration(seen.now - since)
+    said = f"For {lasting} none of its tasks was healthy, while it got traffic."
+    return Ended(Status.ROLLED_BACK, "CANARY_DOWN", said)
+
+
+def _by_itself(seen: Seen) -> Ended | None:
+    stand = seen.stand
+    if not seen.listed:
+        return Ended(Status.FAILED, "MISCONFIGURED", "Its target is not in the catalog any more.")
+    if stand.end is None:
+        return None
+    said = stand.explanation or "It ended without Quarterdeck."
+    return Ended(STATUS_OF[stand.end], stand.reason_code, said)
 
 
 def _back(seen: Seen, ended: Ended) -> Turn:
@@ -142,7 +112,8 @@ def _returning(seen: Seen) -> Turn:
         note = Note("returned", "All traffic is on the stable version.", chart=True)
         changes = _entering(seen, Phase.CLEANING) | {"share": 0.0}
         return Turn(changes, (entry,), (note,), ended)
-    return _stuck(seen, "The canary cannot be taken back yet")
+    way_out = "Where that is the stable version's fault, /rollback mends it and waits for nothing."
+    return _stuck(seen, "The canary cannot be taken back yet", way_out)
 
 
 def _cleaning(seen: Seen) -> Turn:
@@ -158,11 +129,16 @@ def _cleaning(seen: Seen) -> Turn:
 def _shifting(seen: Seen) -> Turn:
     canary, stand = seen.canary, seen.stand
     step = canary.plan.steps[canary.step]
+    if canary.wish is not None and canary.wish.act is not Act.PROMOTE:
+        return _heed(seen)
     if stand.reached:
         share = in_percent(step.share)
         text = f"Step {canary.step + 1} of {len(canary.plan.steps)}: {share} of the traffic."
         shifts = (*canary.shifts[: canary.step], seen.now)
-        changes = _entering(seen, Phase.BAKING) | {"share": step.share, "shifts": shifts}
+        # A word to bring it on is heeded as soon as it is there.
+        kept = {"held_by": canary.held_by, "wish": canary.wish}
+        reached = {"share": step.share, "shifts": shifts}
+        changes = _entering(seen, Phase.BAKING) | reached | kept
         entry = Entry("canary.shifted", "done", text)
         note = Note(f"step:{canary.step}", text, chart=canary.step > 0)
         return Turn(changes, (entry,), (note,))
@@ -183,18 +159,31 @@ def _watching(seen: Seen) -> Turn:
     if canary.wish is not None:
         return _heed(seen)
     passed = judged is not None and judged.step == canary.step and judged.outcome is Outcome.PASS
-    if passed and not canary.held_by and not seen.stand.blocked and not seen.blind:
+    if passed and not _held(seen):
         return _onward(seen)
     question = _question(seen)
     if canary.phase is Phase.BAKING:
         return _ask(seen, question) if question else _on(seen)
     if not question:
-        return Turn(_entering(seen, Phase.BAKING))
+        # Asked on the way to its share, it is still to be brought there.
+        phase = Phase.BAKING if _is_there(canary) else Phase.SHIFTING
+        return Turn(_entering(seen, phase) | {"held_by": canary.held_by})
     if seen.here > canary.plan.answer_within and not canary.held_by:
         lasting = format_duration(canary.plan.answer_within)
         said = f"Nobody answered within {lasting}. {canary.trouble}".strip()
         return _back(seen, Ended(Status.ROLLED_BACK, "CANARY_UNANSWERED", said))
     return Turn({"trouble": question} if question != canary.trouble else {})
+
+
+def _held(seen: Seen) -> bool:
+    """Whether anything keeps it from going on by itself, whatever the judge says."""
+    stopped = seen.stand.blocked or seen.blind or seen.paused
+    return bool(stopped) or seen.canary.held_by is not None
+
+
+def _is_there(canary: Canary) -> bool:
+    """Whether the share of its step was read back."""
+    return len(canary.shifts) > canary.step
 
 
 def _heed(seen: Seen) -> Turn:
@@ -203,7 +192,7 @@ def _heed(seen: Seen) -> Turn:
     if canary.wish is None:
         return Turn()
     # Whoever answers has seen how the weights stand: they are taken from there.
-    if seen.stand.share is not None:
+    if seen.stand.share is not None and canary.phase is Phase.ASKING:
         canary = replace(canary, share=seen.stand.share)
         seen = replace(seen, canary=canary)
     match canary.wish:
@@ -228,13 +217,15 @@ def _onward(seen: Seen) -> Turn:
 
 def _next(seen: Seen, why: str) -> Turn:
     canary = seen.canary
-    if canary.step + 1 == len(canary.plan.steps):
+    # Asked on the way to its share, it is brought there before anything else.
+    number = canary.step + 1 if _is_there(canary) else canary.step
+    if number == len(canary.plan.steps):
         return _promote(seen, why)
-    step = canary.plan.steps[canary.step + 1]
-    changes = _entering(seen, Phase.SHIFTING) | {"step": canary.step + 1, "share": canary.share}
+    step = canary.plan.steps[number]
+    changes = _entering(seen, Phase.SHIFTING) | {"step": number, "share": canary.share}
     said = f"To {in_percent(step.share)} of the traffic."
     entry = Entry("canary.shift", "intent", said)
-    return Turn(changes, (entry,), (Note(f"toward:{canary.step + 1}", f"{why} {said}".strip()),))
+    return Turn(changes, (entry,), (Note(f"toward:{number}", f"{why} {said}".strip()),))
 
 
 def _promote(seen: Seen, why: str) -> Turn:
@@ -253,7 +244,7 @@ def _question(seen: Seen) -> str:
     patience = format_duration(canary.plan.patience)
     if seen.blind:
         too_long = lasting > canary.plan.patience
-        return f"Nothing was measured for {patience}. {seen.blind}" if too_long else ""
+        return f"It could not be watched for {patience}. {seen.blind}" if too_long else ""
     if judged is None or judged.step != canary.step:
         return ""
     if judged.verdict.because in IDLE:
@@ -287,7 +278,8 @@ def _ask(seen: Seen, question: str) -> Turn:
     said = f"{question} Somebody has to promote, hold or abort it within {within}."
     # Still as long without calm as before: else the question would answer itself.
     calm = seen.canary.calm_since or seen.canary.since
-    changes = _entering(seen, Phase.ASKING) | {"trouble": question, "calm_since": calm}
+    kept = {"calm_since": calm, "held_by": seen.canary.held_by}
+    changes = _entering(seen, Phase.ASKING) | {"trouble": question} | kept
     note = Note(f"ask:{seen.now.isoformat()}", said, broadcast=True, chart=True)
     return Turn(changes, (Entry("canary.asked", "done", question, code),), (note,))
 
@@ -336,14 +328,16 @@ def _promoting(seen: Seen) -> Turn:
     return _stuck(seen, "The new version cannot take over yet")
 
 
-def _stuck(seen: Seen, what: str) -> Turn:
-    """Tell people once what is in the way; it is tried on all the same."""
-    blocked = seen.stand.blocked
-    if blocked == seen.canary.trouble:
+def _stuck(seen: Seen, what: str, way_out: str = "") -> Turn:
+    """Tell people once in each phase what is in the way; it is tried on all the same. How it is
+    put may change from look to look, which the card shows."""
+    blocked, canary = seen.stand.blocked, seen.canary
+    if blocked == canary.trouble:
         return Turn()
-    if not blocked:
-        return Turn({"trouble": ""})
-    note = Note(f"stuck:{seen.now.isoformat()}", f"{what}: {blocked}", broadcast=True)
+    if not blocked or canary.trouble:
+        return Turn({"trouble": blocked})
+    said = f"{what}: {blocked} {way_out}".strip()
+    note = Note(f"stuck:{canary.phase.value}:{canary.since.isoformat()}", said, broadcast=True)
     return Turn({"trouble": blocked}, (Entry("canary.stuck", "failed", blocked),), (note,))
 
 
@@ -358,6 +352,7 @@ def _entering(seen: Seen, phase: Phase) -> dict[str, Any]:
         "trouble": "",
         "extended": False,
         "doing": "",
+        "down_since": seen.canary.down_since if phase in ON_TRIAL else None,
     }
 
 

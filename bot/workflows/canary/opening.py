@@ -7,8 +7,8 @@ from datetime import datetime
 from bot.model.canary import Act, Canary, Phase, Wish
 from bot.model.canary_plan import Strategy
 from bot.model.catalog import TargetSpec
-from bot.model.deployment import SYSTEM, AuditEntry, Deployment, Kind, Status
-from bot.model.errors import Misconfigured, Terminal, UserError
+from bot.model.deployment import SYSTEM, AuditEntry, Deployment, Kind, Status, Target
+from bot.model.errors import Fenced, Misconfigured, Terminal, UserError
 from bot.model.ports import Transaction
 from bot.workflows.beginning import held_up
 from bot.workflows.deadline import target_of
@@ -46,6 +46,8 @@ class Opening:
             return 0.0
         if before.off and not deployment.canary:
             return 0.0
+        if deployment.kind is Kind.ROLLBACK and _is_stuck(before):
+            return 0.0
         self._parts.conducted.set()
         said = f"{before.deployment_id}'s canary is taken out of the way first."
         if deployment.explanation != said:
@@ -68,9 +70,19 @@ class Opening:
                 return 0.0
             # Also where another replica got here first: then the row is there already.
             if tx.canaries.get(deployment.id) is None:
-                _begin(tx, deployment, Canary(deployment.id, spec.canary, Phase.SHIFTING, now))
+                canary = Canary(deployment.id, spec.canary, Phase.SHIFTING, now, spec=spec)
+                self._begin(tx, deployment, canary)
         self._parts.conducted.set()
         return 0.0
+
+    def _begin(self, tx: Transaction, deployment: Deployment, canary: Canary) -> None:
+        fence, attempts = self._parts.replica, deployment.attempts + 1
+        begun = tx.deployments.note(
+            deployment.id, fence, handle=HANDLE, attempts=attempts, explanation=""
+        )
+        if not begun:
+            raise Fenced("Another replica owns this rollout, or it has been settled.")
+        _record(tx, deployment, canary)
 
     def _impossible(self, spec: TargetSpec) -> Ending | None:
         if self._parts.canaries is None or spec.canary is None:
@@ -83,16 +95,19 @@ class Opening:
         return None
 
 
+def _is_stuck(canary: Canary) -> bool:
+    """Whether its traffic cannot be taken off it now, mostly as the stable version is not healthy:
+    a rollback is what mends that, and would else wait for it as it waits for the rollback."""
+    return canary.phase is Phase.RETURNING and bool(canary.trouble)
+
+
 def _without_plan(spec: TargetSpec) -> Ending:
     said = f"The catalog has no plan for canaries of {spec.key} any more. Nothing was changed."
     return Ending(Status.REFUSED, said, "CANARY_IMPOSSIBLE")
 
 
-def _begin(tx: Transaction, deployment: Deployment, canary: Canary) -> None:
+def _record(tx: Transaction, deployment: Deployment, canary: Canary) -> None:
     tx.canaries.add(canary)
-    tx.deployments.note(
-        deployment.id, None, handle=HANDLE, attempts=deployment.attempts + 1, explanation=""
-    )
     steps = len(canary.plan.steps)
     said = f"A canary of {steps} step{'s' if steps > 1 else ''}, {_BY[canary.plan.strategy]}."
     tx.audit.append(
@@ -120,11 +135,19 @@ def supersede(tx: Transaction, queued: Deployment, now: datetime) -> None:
     """
     if queued.kind is Kind.ROLLBACK:
         return  # it settles what runs by itself
-    canary = tx.canaries.of(queued.target)
+    canary = locked(tx, queued.target)
     if canary is None or canary.phase not in {Phase.SHIFTING, Phase.BAKING, Phase.ASKING}:
         return
+    if canary.wish is not None and canary.wish.act is Act.ABORT:
+        return  # a person was first
     wish = Wish(Act.ABORT, SYSTEM, now, f"{queued.id} takes its place.")
     tx.canaries.change(canary, wish=wish)
+
+
+def locked(tx: Transaction, target: Target) -> Canary | None:
+    """The target's canary, which nobody changes before this transaction ends: no word gets lost."""
+    canary = tx.canaries.of(target)
+    return tx.canaries.get_for_update(canary.deployment_id) if canary is not None else None
 
 
 def plan_of(spec: TargetSpec, *, asked: bool | None) -> bool:

@@ -325,3 +325,57 @@ def test_what_is_malformed_overlaps_with_nothing(tmp_path: Path) -> None:
         "targets[0].argocd.manifests.kustomize",
         "targets[1].argocd.manifests.path",
     ]
+
+
+# --- what two canaries would shift alike ---
+
+ELB = "arn:aws:elasticloadbalancing:eu-central-1:123456789012"
+WEIGHTED = (
+    f"    canary: {{weighted: {{rule: '{ELB}:listener-rule/app/web/1/2/3', "
+    f"stable: '{ELB}:targetgroup/app/1', canary: '{ELB}:targetgroup/app-canary/1'}}}}\n"
+)
+SECOND = changed("service: app, container: app", "service: web, container: app", ECS)
+ALL_NEW = (
+    changed("/1/2/3", "/4/5/6", WEIGHTED)
+    .replace("targetgroup/app/1", "targetgroup/web/1")
+    .replace("targetgroup/app-canary/1", "targetgroup/web-canary/1")
+)
+ROLLED = (
+    "    canary: {rollout: {namespace: apps, name: app}, "
+    "prometheus: {url: 'http://prometheus', labels: 'app=\"{{version}}\"'}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("place", "canary", "second", "other", "what"),
+    [
+        (ECS, WEIGHTED, SECOND, changed("/4/5/6", "/1/2/3", ALL_NEW), "the listener rule"),
+        (ECS, WEIGHTED, SECOND, changed("web-canary", "app-canary", ALL_NEW), "a target group"),
+        (ECS, WEIGHTED, SECOND, changed("up/web-canary", "up/app", ALL_NEW), "a target group"),
+        (
+            ECS,
+            WEIGHTED,
+            SECOND,
+            changed("rule:", "service: app-canary, rule:", ALL_NEW),
+            "the ECS service",
+        ),
+        (
+            ECS,
+            WEIGHTED,
+            changed("container: app", "container: b", ECS),
+            ALL_NEW,
+            "the ECS service",
+        ),
+        (ARGO_CD, ROLLED, changed("apps/app", "apps/web", APART), ROLLED, "the Rollout"),
+    ],
+)
+def test_what_a_canary_shifts_belongs_to_one_target(
+    tmp_path: Path, place: str, canary: str, second: str, other: str, what: str
+) -> None:
+    found = problems(tmp_path, FIRST, place, canary, OTHER, second, other)
+    said = f"{what} of this canary is used already: targets[0] in line 15"
+    assert [problem.message for problem in found] == [said]
+
+
+def test_canaries_of_their_own_overlap_with_nothing(tmp_path: Path) -> None:
+    assert problems(tmp_path, FIRST, ECS, WEIGHTED, OTHER, SECOND, ALL_NEW) == ()

@@ -74,6 +74,7 @@ def a_canary(phase: Phase = Phase.BAKING, **changes: Any) -> Canary:
         NOON,
         step=1,
         share=0.25,
+        shifts=(NOON, NOON),
         past=Past((), 60, (0.1, 0.2, 0.3)),
         canary=Crew(3, 3, 2),
         stable=Crew(10, 10, 10),

@@ -124,7 +124,7 @@ def test_blind_for_too_long_it_asks_people_and_never_goes_on(rooms: Rooms) -> No
     assert stage.canary(made).phase is Phase.BAKING
     stage.minutes(3)
     assert stage.canary(made).phase is Phase.ASKING
-    assert "Nothing was measured for 15m." in stage.canary(made).trouble
+    assert "It could not be watched for 15m." in stage.canary(made).trouble
     stage.metrics.fault = None
     stage.minutes(1)
     assert stage.canary(made).phase in {Phase.BAKING, Phase.SHIFTING}
