@@ -875,3 +875,18 @@ def test_the_bot_has_them_for_plans_that_say_so(aws: LocalAws, tmp_path: Path) -
             fleet.canaries.check(shop.spec_with(misfit))
     finally:
         fleet.close()
+
+
+def test_a_rule_that_keeps_clients_with_their_group(shop: Shop) -> None:
+    """A weight of 0 would not free them from a bad version."""
+    stable, canary = shop.groups()
+    groups = [
+        {"TargetGroupArn": stable, "Weight": 100},
+        {"TargetGroupArn": canary, "Weight": 0},
+    ]
+    sticky = {"Enabled": True, "DurationSeconds": 3600}
+    forward: Any = {"TargetGroups": groups, "TargetGroupStickinessConfig": sticky}
+    shop.aws.clients.elb(REGION).modify_rule(
+        RuleArn=shop.rule(), Actions=[{"Type": "forward", "ForwardConfig": forward}]
+    )
+    refused(shop, "Turn its stickiness off")
