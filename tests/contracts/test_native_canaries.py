@@ -677,6 +677,18 @@ def test_somebody_else_takes_it_back(shop: Shop, hand: Callable[[Shop], None], s
     assert shop.counts("StopServiceDeployment") == [0]
 
 
+def test_what_ecs_could_not_take_back_is_left_to_people(shop: Shop) -> None:
+    shop.reach(Goal.SHARE, 0.1)
+    record = shop.world.service("staging", "backend").history[-1]
+    record.status, record.reason = "ROLLBACK_FAILED", "No rollback candidate was found."
+    stand = shop.look(shop.aim(Goal.SHARE, 0.1))
+    assert stand.end is End.FAILED
+    assert "tried to take it back and failed: No rollback candidate" in stand.explanation
+    stand = shop.toward(shop.aim(Goal.NOTHING))
+    assert "could not take it back: No rollback candidate was found. Deploy" in stand.blocked
+    assert shop.counts("UpdateService", "StopServiceDeployment") == [1, 0]
+
+
 def test_stopped_by_hand_and_left_as_it_is(shop: Shop) -> None:
     shop.reach(Goal.SHARE, 0.1)
     shop.world.shifts.stop("staging", "backend", "ABORT")
