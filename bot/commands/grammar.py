@@ -113,9 +113,9 @@ COMMANDS: tuple[CommandSpec, ...] = (
         "<service> <environment> promote|hold|abort|status",
         "Bring a running canary on, hold it, take it back, or see how it stands.",
         "`promote` goes to the next step without waiting for the verdict, and with `--full`"
-        " straight to the whole traffic. `hold` keeps it where it is, and once more lets it go on;"
-        " all the while it is judged, and taken back if it is worse. `abort` sends all traffic to"
-        " the stable version. A canary is started with `/deploy ... --canary`.",
+        " straight to the whole traffic. `hold` keeps it where it is, and once more by the same"
+        " person lets it go on; all the while it is judged, and taken back if it is worse. `abort`"
+        " sends all traffic to the stable version. `/deploy ... --canary` starts a canary.",
         (
             "/canary backend production status",
             "/canary backend production promote",

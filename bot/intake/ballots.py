@@ -29,6 +29,7 @@ from bot.model.reply import Accepted, Refused
 from bot.policy.decide import Denied
 from bot.policy.votes import Tally, may_cancel, may_vote, tally
 from bot.workflows.canary.opening import supersede
+from bot.workflows.canary.turn import ON_TRIAL
 from bot.workflows.ending import Ending, settle
 from bot.workflows.facts import Asked, gather, groups_of
 from bot.workflows.parts import Parts
@@ -187,14 +188,7 @@ class Ballots:
                 f"{deployment.id} is a rollback that is running already.",
                 "/rollback to another version replaces it.",
             )
-        if not command.roll_back:
-            return Refused(
-                "ALREADY_RUNNING",
-                f"{deployment.id} is running: stopping half-way would leave both versions up.",
-                f"/deploy cancel {deployment.id} --roll-back goes back to what ran before.",
-                f"/deploy cancel {deployment.id} --roll-back",
-            )
-        return None
+        return None if command.roll_back else going_on(tx, deployment)
 
     def _end(self, tx: Transaction, deployment: Deployment, ending: Ending) -> Accepted | Refused:
         """End it as somebody chose, for the reason they gave, if any."""
@@ -207,6 +201,23 @@ class Ballots:
         if ended is None:
             return too_late(deployment)
         return Accepted(f"{ended.id} is {ended.status.value}.", (ended,))
+
+
+def going_on(tx: Transaction, deployment: Deployment) -> Refused:
+    """There is no half-way; but a canary is taken back without a rollback, which would hold the
+    target."""
+    canary = tx.canaries.get(deployment.id)
+    if canary is not None and canary.phase in ON_TRIAL:
+        word = f"/canary {deployment.target.service} {deployment.target.environment} abort"
+        said = f"{deployment.id} is a canary that is running."
+        way_back = f"{word} sends all traffic to the stable version."
+        return Refused("ALREADY_RUNNING", said, way_back, word)
+    return Refused(
+        "ALREADY_RUNNING",
+        f"{deployment.id} is running: stopping half-way would leave both versions up.",
+        f"/deploy cancel {deployment.id} --roll-back goes back to what ran before.",
+        f"/deploy cancel {deployment.id} --roll-back",
+    )
 
 
 def only_cleared_away(deployment: Deployment) -> Refused:

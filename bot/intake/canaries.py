@@ -59,8 +59,9 @@ class CanaryDesk:
             if refused is not None:
                 tx.outbox.card(deployment.id)
                 return deny(tx, ask, subject, refused)
-            if act is Act.HOLD and canary.held_by is not None and command.step is None:
-                # Typed once more it lets it go on; a button pressed twice must not.
+            if act is Act.HOLD and canary.held_by == ask.requester.person and command.step is None:
+                # Typed once more it lets it go on; a button pressed twice must not, nor a second
+                # person who means to hold it too.
                 act = Act.GO_ON
             wish = Wish(act, ask.requester.person, self._parts.clock.now(), command.reason)
             if not _is_leaving(canary):  # who asked first to take it back stands on its card

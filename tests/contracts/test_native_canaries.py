@@ -677,6 +677,18 @@ def test_somebody_else_takes_it_back(shop: Shop, hand: Callable[[Shop], None], s
     assert shop.counts("StopServiceDeployment") == [0]
 
 
+def test_what_ecs_could_not_take_back_is_left_to_people(shop: Shop) -> None:
+    shop.reach(Goal.SHARE, 0.1)
+    record = shop.world.service("staging", "backend").history[-1]
+    record.status, record.reason = "ROLLBACK_FAILED", "No rollback candidate was found."
+    stand = shop.look(shop.aim(Goal.SHARE, 0.1))
+    assert stand.end is End.FAILED
+    assert "tried to take it back and failed: No rollback candidate" in stand.explanation
+    stand = shop.toward(shop.aim(Goal.NOTHING))
+    assert "could not take it back: No rollback candidate was found. Deploy" in stand.blocked
+    assert shop.counts("UpdateService", "StopServiceDeployment") == [1, 0]
+
+
 def test_stopped_by_hand_and_left_as_it_is(shop: Shop) -> None:
     shop.reach(Goal.SHARE, 0.1)
     shop.world.shifts.stop("staging", "backend", "ABORT")
@@ -863,3 +875,18 @@ def test_the_bot_has_them_for_plans_that_say_so(aws: LocalAws, tmp_path: Path) -
             fleet.canaries.check(shop.spec_with(misfit))
     finally:
         fleet.close()
+
+
+def test_a_rule_that_keeps_clients_with_their_group(shop: Shop) -> None:
+    """A weight of 0 would not free them from a bad version."""
+    stable, canary = shop.groups()
+    groups = [
+        {"TargetGroupArn": stable, "Weight": 100},
+        {"TargetGroupArn": canary, "Weight": 0},
+    ]
+    sticky = {"Enabled": True, "DurationSeconds": 3600}
+    forward: Any = {"TargetGroups": groups, "TargetGroupStickinessConfig": sticky}
+    shop.aws.clients.elb(REGION).modify_rule(
+        RuleArn=shop.rule(), Actions=[{"Type": "forward", "ForwardConfig": forward}]
+    )
+    refused(shop, "Turn its stickiness off")

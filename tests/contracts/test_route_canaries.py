@@ -316,7 +316,7 @@ def test_leftovers_of_another_canary_are_refused(shop: RouteShop) -> None:
         ({"name": "other"}, "there is no HTTPRoute 'other'"),
         ({"canary": "other"}, "no rule refers to that Service"),
         ({"deployment": "other"}, "there is no Deployment 'other'"),
-        ({"container": "other"}, "there are app"),
+        ({"container": "other"}, "there is only app"),
         ({"file": "nowhere.yaml"}, "has no file"),
     ],
 )

@@ -263,9 +263,7 @@ def test_a_rule_that_somebody_edited_is_left_alone(shop: Shop) -> None:
 
 
 def test_a_rule_that_keeps_clients_with_their_group_is_refused(shop: Shop) -> None:
-    """Group stickiness goes before weights, so that a weight of 0 would not free them:
-    https://repost.aws/questions/QUugYm4uzWSI2af5mnmMjlZQ
-    """
+    """Group stickiness goes before weights, so that a weight of 0 would not free them."""
     sticky = {"Enabled": True, "DurationSeconds": 3600}
     client = shop.aws.clients.elb("eu-west-1")
     groups = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.model.canary_plan import Weighted
@@ -23,6 +23,7 @@ _SAME = (
     "enableExecuteCommand",
     "availabilityZoneRebalancing",
 )
+_NONE: Mapping[str, Any] = {}
 #: ECS takes up to 36 characters.
 _TOKEN = 32
 
@@ -42,7 +43,8 @@ def creation(
     deployment's id, the task definition and how many tasks.
 
     Left out is what would send it requests past the weights: service discovery, and being an
-    endpoint of Service Connect. Load balancers other than the stable group's are left out too.
+    endpoint of Service Connect; it reaches others through it as the stable version does. Load
+    balancers other than the stable group's are left out too.
     """
     cluster, name = names
     deployment_id, revision, tasks = wanted
@@ -56,6 +58,7 @@ def creation(
     tags = [each for each in tags if each["key"] != DEPLOYMENT_TAG]
     return {
         **kept,
+        **_of_deployment(stable),
         "cluster": cluster,
         "serviceName": name,
         "taskDefinition": revision,
@@ -79,6 +82,23 @@ def creation(
         },
         "tags": [*tags, {"key": DEPLOYMENT_TAG, "value": deployment_id}],
     }
+
+
+def _of_deployment(stable: Mapping[str, Any]) -> dict[str, Any]:
+    """What a service is asked for and DescribeServices shows with its deployments alone.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Deployment.html
+    """
+    deployments: Sequence[Mapping[str, Any]] = stable.get("deployments", ())
+    primary = next((each for each in deployments if each.get("status") == "PRIMARY"), _NONE)
+    found: dict[str, Any] = {}
+    if volumes := primary.get("volumeConfigurations"):
+        found["volumeConfigurations"] = volumes
+    connect = primary.get("serviceConnectConfiguration") or {}
+    if connect.get("enabled"):
+        as_client = {key: value for key, value in connect.items() if key != "services"}
+        found["serviceConnectConfiguration"] = as_client
+    return found
 
 
 def token(deployment_id: str, name: str) -> str:

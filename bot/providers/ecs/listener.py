@@ -24,6 +24,11 @@ WHOLE, FINE = 100, 999
 #: The smallest share that weights can express, and how exactly one is compared.
 LEAST, ALIKE = 0.001, 0.0006
 IMPOSSIBLE = "CANARY_IMPOSSIBLE"
+#: Group stickiness goes before weights: https://repost.aws/questions/QUugYm4uzWSI2af5mnmMjlZQ
+STICKY = (
+    "The rule keeps clients with the group they came to first, also at a weight of 0: they could "
+    "not be taken off a bad version. Turn its stickiness off."
+)
 
 
 @dataclass(frozen=True, slots=True)

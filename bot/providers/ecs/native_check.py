@@ -9,7 +9,7 @@ from bot.model.catalog import TargetSpec
 from bot.model.errors import Misconfigured
 from bot.model.moments import format_duration
 from bot.providers.ecs import native_settings as settings
-from bot.providers.ecs.listener import IMPOSSIBLE
+from bot.providers.ecs.listener import IMPOSSIBLE, STICKY
 from bot.providers.ecs.native_scene import Scene
 from bot.providers.ecs.native_settings import BEFORE_TAG, Misfit
 
@@ -38,8 +38,6 @@ def misfit(scene: Scene, plan: CanaryPlan) -> Misfit | None:
 
 def warnings(scene: Scene, plan: CanaryPlan) -> Iterator[str]:
     """What a person should know before it starts, in clauses."""
-    if scene.split.sticky:
-        yield "the rule keeps clients with one version, so that shares are reached slowly"
     if any(step.tasks is not None for step in plan.steps):
         yield "ECS runs the new version at the service's full size, whatever the plan's tasks say"
     alarms = scene.service.configuration.get("alarms") or {}
@@ -66,6 +64,8 @@ def _service(scene: Scene) -> Iterator[Misfit]:
 def _traffic(scene: Scene) -> Iterator[Misfit]:
     if scene.split.wrong:
         yield Misfit(scene.split.wrong)
+    if scene.split.sticky:
+        yield Misfit(STICKY)
     if not scene.off:
         share = in_percent(scene.split.share)
         yield Misfit(f"The rule's weights are shifted already: {share} goes to the other group.")

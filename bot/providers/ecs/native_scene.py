@@ -210,7 +210,7 @@ class Scenes:
         """
         account = account_of(spec.ecs)
         service = self._reads.tagged(spec.ecs)
-        balancer = _balancer(service, spec.ecs)
+        balancer = balancer_of(service, spec.ecs)
         rule = balancer["advancedConfiguration"]["productionListenerRule"]
         newest, record = self._deployments(spec.ecs, revision)
         run, group = None, None
@@ -308,7 +308,7 @@ class Scenes:
         return pair, Split(1.0 - split.share, split.sticky, split.wrong, split.forward)
 
 
-def _balancer(service: Tagged, ecs: EcsService) -> Mapping[str, Any]:
+def balancer_of(service: Tagged, ecs: EcsService) -> Mapping[str, Any]:
     """The load balancer of the service's container. Raises ``Misconfigured`` if it cannot do."""
     balancers = service.body.get("loadBalancers") or ()
     wrong = ""

@@ -25,7 +25,7 @@ from bot.model.rollout import End, Observation, Order, Told, Watched
 from bot.providers.aws_faults import asking
 from bot.providers.aws_session import AwsClients
 from bot.providers.ecs.canary_service import creation, name_of
-from bot.providers.ecs.listener import ALIKE, IMPOSSIBLE, LEAST, Health, Listener, Split
+from bot.providers.ecs.listener import ALIKE, IMPOSSIBLE, LEAST, STICKY, Health, Listener, Split
 from bot.providers.ecs.raw_json import body_of, with_body
 from bot.providers.ecs.reads import account_of, unknown_service
 from bot.providers.ecs.task_definition import DEPLOYMENT_TAG, short
@@ -348,10 +348,7 @@ def _rule_misfits(scene: _Scene) -> Iterator[str]:
         # ECS makes no service for a group that belongs to no load balancer.
         yield "The rule does not forward to the canary's target group: give it a weight of 0 there."
     if scene.split.sticky:
-        yield (
-            "The rule keeps clients with the group they came to first, also at a weight of 0: they "
-            "could not be taken off a bad version. Turn its stickiness off."
-        )
+        yield STICKY
 
 
 def _not_ours(service: _Service, order: Order, revision: str) -> str:

@@ -43,13 +43,18 @@ def _of_running(facts: CardFacts) -> list[ButtonElement]:
 
 
 def of_canary(deployment: Deployment, canary: Canary) -> list[ButtonElement]:
-    """What a person may tell it, while it is on trial and not about to go back."""
+    """What a person may tell it, while it is on trial and not about to go back; and the way back
+    from what a word to the canary does not help with any more."""
     shown = replace(Handle.of(deployment), step=str(canary.step))
     aborted = canary.wish is not None and canary.wish.act is Act.ABORT
     match canary.phase:
         case Phase.SHIFTING | Phase.BAKING | Phase.ASKING if not aborted:
             ways = _promote(deployment, canary, shown)
             return [*ways, _hold(canary, shown), _abort(deployment, shown)]
+        case Phase.PROMOTING:
+            return [roll_back(deployment)]
+        case Phase.RETURNING if canary.trouble:
+            return [roll_back(deployment)]  # which mends the stable version
         case _:
             return []
 

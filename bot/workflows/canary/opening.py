@@ -11,7 +11,7 @@ from bot.model.deployment import SYSTEM, AuditEntry, Deployment, Kind, Status, T
 from bot.model.errors import Fenced, Misconfigured, Terminal, UserError
 from bot.model.ports import Transaction
 from bot.workflows.beginning import held_up
-from bot.workflows.deadline import target_of
+from bot.workflows.deadline import AGAIN, target_of
 from bot.workflows.ending import Ending, settle
 from bot.workflows.parts import Parts
 
@@ -19,7 +19,7 @@ from bot.workflows.parts import Parts
 HANDLE = "canary"
 #: Seconds between looks at whether an earlier canary of the target is out of the way: for a
 #: rollback, and for everything else.
-AGAIN, LATER = 0.5, 3.0
+SOON, LATER = 0.5, 3.0
 
 
 #: What shifts the traffic, in the words that the thread says it in.
@@ -54,7 +54,7 @@ class Opening:
             with self._parts.store.begin() as tx:
                 if tx.deployments.note(deployment.id, None, explanation=said):
                     tx.outbox.card(deployment.id)
-        return AGAIN if deployment.kind is Kind.ROLLBACK else LATER
+        return SOON if deployment.kind is Kind.ROLLBACK else LATER
 
     def open(self, deployment: Deployment) -> float:
         """Check that it can be, and write it down; nothing outside has been touched by then."""
@@ -96,9 +96,11 @@ class Opening:
 
 
 def _is_stuck(canary: Canary) -> bool:
-    """Whether its traffic cannot be taken off it now, mostly as the stable version is not healthy:
-    a rollback is what mends that, and would else wait for it as it waits for the rollback."""
-    return canary.phase is Phase.RETURNING and bool(canary.trouble)
+    """Whether its traffic cannot be taken off it now. Mostly the stable version is not healthy,
+    which a rollback mends, and would else wait for as it is waited for; or what shifts the traffic
+    gives no answer, which need not keep the stable version from being rolled."""
+    returns = canary.phase is Phase.RETURNING and bool(canary.trouble)
+    return returns or canary.doing.startswith(AGAIN)
 
 
 def _without_plan(spec: TargetSpec) -> Ending:

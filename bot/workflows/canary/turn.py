@@ -74,9 +74,11 @@ def is_down(stand: Stand) -> bool:
 
     No metrics tell: of a target group without targets no request is counted, and each is answered
     503 (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/
-    load-balancer-troubleshooting.html#http-503-issues).
+    load-balancer-troubleshooting.html#http-503-issues). Whatever somebody else has put there is
+    theirs, until a person says.
     """
-    return bool(stand.share) and not stand.canary.healthy and stand.stable.healthy > 0
+    meets_none = bool(stand.share) and not stand.canary.healthy
+    return meets_none and stand.stable.healthy > 0 and not stand.foreign
 
 
 def down_since(canary: Canary, stand: Stand, now: datetime) -> datetime | None:

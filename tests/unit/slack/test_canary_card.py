@@ -184,8 +184,14 @@ def test_only_what_still_can_be_done_is_offered(phase: Phase) -> None:
         Phase.SHIFTING: STEERING | {Action.CANARY_HOLD},
         Phase.BAKING: STEERING | {Action.CANARY_HOLD},
         Phase.ASKING: STEERING | {Action.CANARY_HOLD},
+        Phase.PROMOTING: {Action.ROLL_BACK},
     }.get(phase, set())
     assert offered == expected | {Action.DETAILS}
+
+
+def test_one_that_cannot_be_taken_back_offers_the_way_out() -> None:
+    stuck = a_canary(Phase.RETURNING, trouble="Only 0 of 4 tasks are healthy.")
+    assert set(elements(drawn(stuck))) == {Action.ROLL_BACK, Action.DETAILS}
 
 
 def test_what_holds_can_go_on_and_what_is_aborted_is_left_alone() -> None:

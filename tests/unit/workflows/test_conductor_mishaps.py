@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.commands.model import Conduct, Deploy, LockTarget, PauseAll, ResumeAll, Rollback
+from bot.commands.model import Cancel, Conduct, Deploy, LockTarget, PauseAll, ResumeAll, Rollback
 from bot.model.canary import Act, Phase
 from bot.model.deployment import Deployment, Status
 from bot.model.errors import AccessDenied, Misconfigured, Unreachable
@@ -77,6 +77,14 @@ def test_where_neither_version_is_healthy_the_traffic_stays(rooms: Rooms) -> Non
     assert stage.canary(made).phase is Phase.BAKING
 
 
+def test_what_somebody_else_put_there_is_left_to_people(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = baking(stage)
+    stage.traffic.healthy, stage.traffic.share = False, 0.7
+    stage.looks(3.0, times=10)
+    assert (stage.canary(made).phase, stage.traffic.share) == (Phase.ASKING, 0.7)
+
+
 # --- the catalog ---------------------------------------------------------------------------------
 
 
@@ -142,6 +150,24 @@ def test_a_rollback_mends_the_stable_version_that_a_canary_waits_for(rooms: Room
     assert rooms.get(back.id).handle is not None
     stage.traffic.stable_healthy = True
     stage.looks(times=3)
+    assert stage.traffic.share == 0
+
+
+def test_nor_for_a_load_balancer_that_does_not_answer(rooms: Rooms) -> None:
+    rooms.finished("v2")
+    stage = Stage(rooms)
+    stage.begin("v3")
+    stage.looks(times=4)
+    stage.traffic.unreadable = Unreachable("AWS did not answer elasticloadbalancing:ModifyRule.")
+    back = rooms.asked("alice", Rollback(STAGING, to="v1"))
+    for step in (rooms.steps.adopt, rooms.steps.begin, rooms.steps.prepare):
+        step(back.id)
+    assert rooms.steps.start(back.id) > 0
+    stage.looks(3.0, times=4)
+    assert rooms.steps.start(back.id) == 0
+    assert rooms.get(back.id).handle is not None
+    stage.traffic.unreadable = None
+    stage.looks(30.0, times=4)
     assert stage.traffic.share == 0
 
 
@@ -242,6 +268,28 @@ def test_held_it_stays_held_after_a_question(rooms: Rooms) -> None:
     stage.minutes(10)
     held = stage.canary(made)
     assert (held.phase, held.step, held.held_by) == (Phase.BAKING, 0, made.requester)
+
+
+def test_who_cancels_it_is_told_the_word_that_takes_it_back(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = baking(stage)
+    refused = rooms.says("alice", Cancel(made.id))
+    assert isinstance(refused, Refused)
+    assert refused.suggestion == "/canary backend staging abort"
+
+
+def test_a_second_person_who_types_hold_lets_nothing_go_on(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = baking(stage)
+    for by in ("alice", "bob"):
+        stage.says(Act.HOLD, by=by)
+        stage.looks()
+        held_by = stage.canary(made).held_by
+        assert held_by is not None
+        assert held_by.name == by
+    stage.says(Act.HOLD, by="bob")
+    stage.looks()
+    assert stage.canary(made).held_by is None
 
 
 @pytest.mark.parametrize("later", [Act.PROMOTE, Act.PROMOTE_FULLY, Act.HOLD])
