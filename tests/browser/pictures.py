@@ -100,6 +100,21 @@ def broken(seat: Seat, album: Album) -> None:
     seat.page.locator("[data-close-thread]").click()
 
 
+def canary(seat: Seat, album: Album) -> None:
+    """Both versions of a canary, at half of the traffic."""
+    seat.be("alice")
+    seat.say("/deploy backend staging v1.5.0 --canary")
+    seat.canary()
+    seat.weighs("staging", "90 : 10")
+    seat.page.wait_for_timeout(45_000)  # so that there is something to be seen
+    seat.press(seat.card("backend-staging-1"), "Promote to 50%")
+    seat.weighs("staging", "50 : 50")
+    seat.page.wait_for_timeout(45_000)
+    seat.card("backend-staging-1").scroll_into_view_if_needed()
+    album.take("canary", seat)
+    seat.page.click("[data-panel=world]")
+
+
 def degraded(seat: Seat, album: Album) -> None:
     """The same under Argo CD, which takes nothing back: a commit does."""
     seat.say('/deploy analytics staging v1.6.0 --reason "new parser"')
@@ -157,7 +172,7 @@ def narrow(seat: Seat, album: Album) -> None:
 
 def shoot(browser: Browser, address: str, album: Album) -> None:
     """All chapters, each at the seat where it is seen."""
-    wide: tuple[Callable[[Seat, Album], None], ...] = (production, broken, degraded, back)
+    wide: tuple[Callable[[Seat, Album], None], ...] = (production, broken, canary, degraded, back)
     seat = Seat.take(browser, address, SIZE)
     for chapter in wide:
         chapter(seat, album)
