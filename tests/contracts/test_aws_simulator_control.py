@@ -101,8 +101,8 @@ def test_everything_can_be_moved_over_http(world: World) -> None:
     do(world, "incident", load_balancer=front["load_balancer"], errors=0.1, seconds=60)
     levers = do(world, "version", digest=pushed["digest"], errors=0.5, latency_per_minute=0.1)
     assert (levers["errors"], levers["leak_latency"]) == (0.5, 0.1)
-    do(world, "advance", seconds=55)
     do(world, "backfill", where=front["load_balancer"], minutes=3)
+    do(world, "advance", seconds=55)
     do(world, "alarm", name="backend-5xx", state="ALARM")
     assert do(world, "publication", least=0, most=0)["settled"] == 180
 

@@ -110,7 +110,7 @@ class CanaryDeck(Fleet):
         self.world.advance(seconds)
         self._clock.write_text(str(float(self._clock.read_text() or 0) + seconds))
 
-    def later(self, true: object, what: str, *, leap: float = 10.0, most: float = 7200.0) -> None:
+    def later(self, true: object, what: str, *, leap: float = 20.0, most: float = 7200.0) -> None:
         """Let time pass until something is true, with a pause for the bot after each leap."""
         assert callable(true)
         passed, pause = 0.0, Event()
