@@ -117,6 +117,24 @@ def lapsed(deployment: Deployment) -> Ending:
     return Ending(Status.EXPIRED, f"Not approved{by}. Ask again to go on.", "EXPIRED")
 
 
+def entry(
+    deployment: Deployment, action: str, decision: str, reason: str = "", reason_code: str = ""
+) -> AuditEntry:
+    """An audit row about a deployment by the system itself."""
+    return AuditEntry(
+        actor=SYSTEM,
+        action=action,
+        decision=decision,
+        target=str(deployment.target),
+        deployment_id=deployment.id,
+        from_digest=deployment.previous.digest if deployment.previous else "",
+        to_digest=deployment.image.digest,
+        reason=reason,
+        reason_code=reason_code,
+        request_id=deployment.request_id,
+    )
+
+
 def outcome(ended: Deployment, ending: Ending) -> AuditEntry:
     """The audit row of an end."""
     verb = "rollback" if ended.kind is Kind.ROLLBACK else "deploy"

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import structlog
 
-from bot.model.deployment import SYSTEM, AuditEntry, Deployment, Status, Target
+from bot.model.deployment import Deployment, Status, Target
 from bot.model.errors import (
     Fenced,
     QuarterdeckError,
@@ -29,7 +29,7 @@ from bot.workflows.beginning import Beginning, held_up
 from bot.workflows.canary.opening import Opening
 from bot.workflows.deadline import AGAIN, Deadline, order_of, target_of
 from bot.workflows.drift import is_left, last_told
-from bot.workflows.ending import Ending, lapsed, settle
+from bot.workflows.ending import Ending, entry, lapsed, settle
 from bot.workflows.parts import Parts
 from bot.workflows.rollbacks import Rollbacks
 from bot.workflows.telling import told
@@ -305,18 +305,3 @@ class Steps:
     def _read(self, deployment_id: str) -> Deployment | None:
         with self._parts.store.read() as tx:
             return tx.deployments.get(deployment_id)
-
-
-def entry(deployment: Deployment, action: str, decision: str, reason: str = "") -> AuditEntry:
-    """An audit row about a deployment by the system itself."""
-    return AuditEntry(
-        actor=SYSTEM,
-        action=action,
-        decision=decision,
-        target=str(deployment.target),
-        deployment_id=deployment.id,
-        from_digest=deployment.previous.digest if deployment.previous else "",
-        to_digest=deployment.image.digest,
-        reason=reason,
-        request_id=deployment.request_id,
-    )

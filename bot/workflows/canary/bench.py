@@ -14,7 +14,7 @@ from math import ceil
 from bot.analysis.history import summarise
 from bot.analysis.judge import Docket
 from bot.analysis.plan import Limits, Plan, Step, Tolerance, warming_for
-from bot.analysis.tick import REQUESTS, Tick
+from bot.analysis.tick import Tick
 from bot.analysis.verdict import Because, Outcome, Verdict
 from bot.model.canary import Canary, Judgement, Measured, Past
 
@@ -130,8 +130,3 @@ def judgement(judged: Judged, step: int) -> Judgement:
         canary=figures.canary,
         stable=figures.stable,
     )
-
-
-def served(judged: Judged) -> int:
-    """Requests of the canary so far."""
-    return judged.verdict.figures.canary[REQUESTS]

@@ -31,7 +31,7 @@ from bot.model.canary import (
 )
 from bot.model.canary_ports import Canaries, Metrics
 from bot.model.catalog import TargetSpec
-from bot.model.deployment import SYSTEM, AuditEntry, Deployment
+from bot.model.deployment import Deployment
 from bot.model.errors import QuarterdeckError, Terminal, Throttled
 from bot.model.ports import Transaction
 from bot.model.rollout import End
@@ -39,9 +39,9 @@ from bot.workflows.beginning import held_up
 from bot.workflows.canary.bench import Bench, Judged, analysis_plan, per_second
 from bot.workflows.canary.course import aim, course
 from bot.workflows.canary.measuring import MEASURED, measured, step_of, wanted
-from bot.workflows.canary.turn import ON_TRIAL, Entry, Seen, Turn, down_since, told
+from bot.workflows.canary.turn import ON_TRIAL, Seen, Turn, down_since, told
 from bot.workflows.deadline import AGAIN, UNLISTED, order_of, target_of
-from bot.workflows.ending import Ending, settle
+from bot.workflows.ending import Ending, entry, settle
 from bot.workflows.parts import Parts
 from bot.workflows.patrol import Patrol
 
@@ -232,9 +232,11 @@ class Conductor(Patrol):
             changed = tx.canaries.change(canary, measured_until=until)
             if changed is None:
                 return canary
-            for number, each in enumerate(ticks, start=len(memory.ticks)):
+            # Numbered by what is stored, whatever this process remembers of it.
+            stored = list(tx.canaries.ticks(canary.deployment_id))
+            for number, each in enumerate(ticks, start=len(stored)):
                 tx.canaries.tick(canary.deployment_id, number, each)
-        memory.ticks += ticks
+        memory.ticks = [*stored, *ticks]
         return changed
 
     # --- one canary ----------------------------------------------------------------------------
@@ -346,7 +348,9 @@ class Conductor(Patrol):
 
     def _say(self, tx: Transaction, deployment: Deployment, turn: Turn, now: datetime) -> None:
         for each in turn.entries:
-            tx.audit.append(_row(deployment, each))
+            tx.audit.append(
+                entry(deployment, each.action, each.decision, each.reason, each.reason_code)
+            )
         for note in turn.notes:
             put = tx.outbox.chart if note.chart else tx.outbox.thread
             put(deployment.id, note.key, note.text, broadcast=note.broadcast)
@@ -375,18 +379,3 @@ def _acts(canary: Canary, deployment: Deployment, judged: Judged | None, now: da
         or (judged is not None and judged.outcome is Outcome.ABORT)
     )
     return canary.phase is Phase.RETURNING or not leaves
-
-
-def _row(deployment: Deployment, each: Entry) -> AuditEntry:
-    return AuditEntry(
-        actor=SYSTEM,
-        action=each.action,
-        decision=each.decision,
-        target=str(deployment.target),
-        deployment_id=deployment.id,
-        from_digest=deployment.previous.digest if deployment.previous else "",
-        to_digest=deployment.image.digest,
-        reason=each.reason,
-        reason_code=each.reason_code,
-        request_id=deployment.request_id,
-    )

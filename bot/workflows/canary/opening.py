@@ -7,12 +7,12 @@ from datetime import datetime
 from bot.model.canary import Act, Canary, Phase, Wish
 from bot.model.canary_plan import Strategy, in_percent
 from bot.model.catalog import TargetSpec
-from bot.model.deployment import SYSTEM, AuditEntry, Deployment, Kind, Status, Target
+from bot.model.deployment import SYSTEM, Deployment, Kind, Status, Target
 from bot.model.errors import Fenced, Misconfigured, Terminal, UserError
 from bot.model.ports import Transaction
 from bot.workflows.beginning import held_up
 from bot.workflows.deadline import AGAIN, target_of
-from bot.workflows.ending import Ending, settle
+from bot.workflows.ending import Ending, entry, settle
 from bot.workflows.parts import Parts
 
 #: What stands where a provider's name of a rollout is kept: it is conducted, not observed.
@@ -122,19 +122,7 @@ def _record(tx: Transaction, deployment: Deployment, canary: Canary) -> None:
     tx.canaries.add(canary)
     steps = len(canary.plan.steps)
     said = f"A canary of {steps} step{'s' if steps > 1 else ''}, {_BY[canary.plan.strategy]}."
-    tx.audit.append(
-        AuditEntry(
-            actor=SYSTEM,
-            action="canary.begin",
-            decision="intent",
-            target=str(deployment.target),
-            deployment_id=deployment.id,
-            from_digest=deployment.previous.digest if deployment.previous else "",
-            to_digest=deployment.image.digest,
-            reason=said,
-            request_id=deployment.request_id,
-        )
-    )
+    tx.audit.append(entry(deployment, "canary.begin", "intent", said))
     tx.outbox.thread(deployment.id, "told", f"{said} What runs now is measured first.")
     tx.outbox.card(deployment.id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -503,3 +504,20 @@ def test_another_replica_takes_over_when_the_claim_runs_out(rooms: Rooms) -> Non
     rooms.clock.advance(timedelta(seconds=31))
     stage.looks(times=4)
     assert stage.canary(made).phase is Phase.BAKING
+
+
+def test_no_tick_is_lost_on_a_process_that_remembers_fewer_than_are_stored(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.looks(times=4)
+    first = stage.conductor
+    stage.restart()
+    for turn in range(36):
+        if turn // 6 % 2:  # of the same name, as after a restart that overlaps: it measures first
+            stage.conductor.look()
+        first.look()
+        rooms.clock.advance(timedelta(seconds=10))
+    with rooms.database.read() as tx:
+        begins = [each.reading.begins for each in tx.canaries.ticks(made.id)]
+    assert len(begins) > 3
+    assert {after - before for before, after in pairwise(begins)} == {timedelta(minutes=1)}
