@@ -201,7 +201,10 @@ def test_the_thread_says_by_what_it_goes_and_who_took_it_back(rooms: Rooms) -> N
     stage.says(Act.ABORT, reason="mistake")
     stage.looks(times=4)
     said = rooms.said(made.id)
-    assert "A canary of 2 steps, by ECS itself. What runs now is measured first." in said
+    assert (
+        "A canary of 2 steps, by the weights of a listener rule. What runs now is measured first."
+        in said
+    )
     assert said[-1] == "v2 was taken back from backend staging: Taken back by alice: mistake"
 
 
