@@ -24,7 +24,7 @@ from bot.model.canary import (
     Reading,
     Wish,
 )
-from bot.model.canary_plan import CanaryPlan, CanaryStep, Rollout
+from bot.model.canary_plan import CanaryPlan, CanaryStep, Native
 from bot.model.catalog import TargetSpec
 from bot.model.counts import Arm
 from bot.model.deployment import Person, Status
@@ -34,8 +34,8 @@ from tests.contracts.store_examples import STAGING, a_deployment, stored
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 PLAN = CanaryPlan(
-    rollout=Rollout(namespace="web", name="backend"),
-    steps=(CanaryStep(share=0.1), CanaryStep(share=0.333)),
+    native=Native(kind="linear"),
+    steps=(CanaryStep(share=0.333), CanaryStep(share=0.666), CanaryStep(share=0.999)),
 )
 SPEC = TargetSpec(
     service="backend",

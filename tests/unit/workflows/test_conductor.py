@@ -14,7 +14,7 @@ from bot.model.deployment import Status
 from bot.model.errors import AccessDenied, Misconfigured, Unknown, Unreachable
 from bot.model.reply import Accepted, Refused
 from bot.workflows.canary.bench import analysis_plan
-from tests.fakes.conducted import Stage
+from tests.fakes.conducted import STEPS, Stage
 from tests.fakes.inner_rooms import STAGING, Rooms
 
 MINUTE = timedelta(minutes=1)
@@ -192,6 +192,21 @@ def test_a_passed_step_s_verdict_is_not_shown_as_the_next_one_s(rooms: Rooms) ->
     after = stage.canary(made).judgement
     assert after is not None
     assert after.text != at_once.text
+
+
+def test_what_serves_on_from_where_it_is_is_cleaned_up_at_once(rooms: Rooms) -> None:
+    """Where ECS shifted the traffic, nothing has to end: the service's settings come back soon."""
+    stage = Stage(rooms, steps=STEPS[:1])
+    stage.traffic.in_place = True
+    made = stage.begin()
+    stage.looks(times=5)
+    stage.minutes(7)
+    stage.looks(times=2)
+    assert rooms.get(made.id).status is Status.SUCCEEDED
+    assert stage.canary(made).share == 1.0
+    stage.looks(times=3)
+    assert stage.canary(made).over
+    assert stage.traffic.writes == ["create", "weight 0.1", "weight 1", "remove"]
 
 
 def test_the_thread_says_by_what_it_goes_and_who_took_it_back(rooms: Rooms) -> None:
