@@ -60,7 +60,8 @@ class Evidence:
     those with traffic of the canary, ``since`` those in this ``step``, ``silent`` those without
     since the last: (B,). ``canary`` and ``stable`` are all counts, ``recent_canary`` and
     ``recent_stable`` fading ones, ``stepped`` the canary's in this step, and ``settled`` those
-    after its warm-up and in no incident of the stable version: (B, COLUMNS). ``given_up`` (B,) is why, ``KEPT`` where it was not.
+    after its warm-up and in no incident of the stable version: (B, COLUMNS). ``given_up`` (B,) is
+    why, ``KEPT`` where it was not.
     """
 
     errors: Floats
