@@ -96,8 +96,11 @@ class Scene:
 
     @property
     def sound(self) -> bool:
-        """Whether the stable version can take all the traffic."""
+        """Whether the stable version can take all the traffic, or is given no more than it can."""
         stable = self.stable
+        if self.view.gradual:
+            # Where its pods are fewer the more the canary gets, only an abort brings them back.
+            return stable is not None
         return stable is not None and (
             stable.available >= 1 and stable.available >= SOUND * stable.desired
         )

@@ -49,7 +49,7 @@ def brief(one: Canary) -> str:
     if one.off:
         return f"canary {_DOES[one.phase]}"
     held = ", held" if one.held_by and one.phase in _HOLDABLE else ""
-    return f"canary at {in_percent(one.share)}, {_step(one)}, {_DOES[one.phase]}{held}"
+    return f"canary at {in_percent(one.traffic)}, {_step(one)}, {_DOES[one.phase]}{held}"
 
 
 def canary(one: Canary, promoters: str = "") -> Iterator[Block]:
@@ -100,13 +100,13 @@ def _trail(one: Canary) -> str:
 
 
 def _new(one: Canary) -> str:
-    share = "" if one.over else f"{in_percent(one.share) if one.share else 'none'} of the traffic"
+    share = "" if one.over else f"{in_percent(one.traffic) if one.traffic else 'none'} of the traffic"
     counts = one.judgement.canary if one.judgement else ()
     return _version(one, share, one.canary, counts)
 
 
 def _stable(one: Canary) -> str:
-    rest = round(1 - one.share, 6)
+    rest = round(1 - one.traffic, 6)
     share = "" if one.over else f"{in_percent(rest) if rest else 'none'} of the traffic"
     counts = one.judgement.stable if one.judgement else ()
     return _version(one, share, one.stable, counts)
