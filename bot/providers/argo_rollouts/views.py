@@ -77,8 +77,9 @@ class Progress:
 @dataclass(frozen=True, slots=True)
 class RolloutView:
     """A Rollout. ``full`` is the weight of all traffic; ``routed`` says that a router divides it,
-    not the pods' number. ``gradual`` says that an abort takes traffic off no faster than pods of the
-    stable version become available. ``seen`` tells whether the controller has seen its newest spec.
+    not the pods' number. ``gradual`` says that an abort takes traffic off no faster than
+    pods of the stable version become available. ``seen`` tells whether the controller has seen its
+    newest spec.
 
     ``images`` are those of its own pod template, none where it takes one from a Deployment.
     ``rewinds`` says that an earlier version may leave out all steps (``rollbackWindow``).
