@@ -100,16 +100,17 @@ def _trail(one: Canary) -> str:
 
 
 def _new(one: Canary) -> str:
-    share = "" if one.over else f"{in_percent(one.traffic) if one.traffic else 'none'} of the traffic"
     counts = one.judgement.canary if one.judgement else ()
-    return _version(one, share, one.canary, counts)
+    return _version(one, _of_the_traffic(one, one.traffic), one.canary, counts)
 
 
 def _stable(one: Canary) -> str:
-    rest = round(1 - one.traffic, 6)
-    share = "" if one.over else f"{in_percent(rest) if rest else 'none'} of the traffic"
     counts = one.judgement.stable if one.judgement else ()
-    return _version(one, share, one.stable, counts)
+    return _version(one, _of_the_traffic(one, round(1 - one.traffic, 6)), one.stable, counts)
+
+
+def _of_the_traffic(one: Canary, share: float) -> str:
+    return "" if one.over else f"{in_percent(share) if share else 'none'} of the traffic"
 
 
 def _version(one: Canary, share: str, crew: Crew, counts: Sequence[int]) -> str:

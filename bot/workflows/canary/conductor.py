@@ -268,9 +268,7 @@ class Conductor(Patrol):
             stand = does(spec, order, deployment.revision or "", aim(canary))
         except Terminal as fault:
             said = f"{fault.message} {fault.hint}".strip()
-            as_it_was = Stand(
-                reached=False, share=None, canary=canary.canary, stable=canary.stable
-            )
+            as_it_was = Stand(reached=False, share=None, canary=canary.canary, stable=canary.stable)
             if canary.phase not in ON_TRIAL:
                 return replace(as_it_was, blocked=said), ""
             if canary.phase is not Phase.SHIFTING:
