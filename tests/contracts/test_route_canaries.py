@@ -263,7 +263,9 @@ def test_a_rule_that_somebody_changed_is_told_and_left(shop: RouteShop) -> None:
 def test_without_traffic_a_broken_stable_version_keeps_it_from_nothing(shop: RouteShop) -> None:
     for pod in shop.kube.pods("staging", "app=backend"):
         shop.kube.crash_pod("staging", pod["metadata"]["name"])
-    assert shop.toward(shop.aim(Goal.NOTHING)).reached
+    shop.pass_by(0.5)
+    stand = shop.toward(shop.aim(Goal.NOTHING))
+    assert (stand.stable.healthy, stand.reached) == (0, True)
 
 
 def test_the_traffic_is_off_once_the_gateway_has_taken_note(shop: RouteShop) -> None:
