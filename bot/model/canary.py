@@ -213,7 +213,8 @@ class Canary:
     """What Quarterdeck keeps about one canary, beside its deployment. Times are aware, in UTC.
 
     ``plan`` is the catalog's of the moment it began. ``step`` is where it is, or is on its way to,
-    counted from 0; ``share`` is what was read back last. ``since`` is when ``phase`` began,
+    counted from 0; ``share`` is what was read back last as it was aimed at, and ``flows`` what was
+    seen last, whoever's doing it was. ``since`` is when ``phase`` began,
     ``calm_since`` when the judge last had something to go by. ``shifts`` are when the share of each
     step was read back first. ``measured_until`` is the end of the newest tick.
     ``down_since`` is since when its traffic meets no healthy task. ``held_by`` keeps it at its
@@ -249,7 +250,13 @@ class Canary:
     version: int = 1
     down_since: datetime | None = None
     spec: TargetSpec | None = None
+    flows: float | None = None
     foreseen: str = ""
+
+    @property
+    def traffic(self) -> float:
+        """Its share of the traffic as far as is known, from 0 to 1."""
+        return self.share if self.flows is None else self.flows
 
     @property
     def over(self) -> bool:

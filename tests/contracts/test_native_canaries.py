@@ -562,6 +562,98 @@ def test_one_that_began_after_all_is_taken_back_before_it_is_gone(shop: Shop) ->
     assert shop.status() == "ROLLBACK_SUCCESSFUL"
 
 
+def unlisted(shop: Shop) -> Callable[[], None]:
+    """ECS lists its newest deployment late; to be called when it does."""
+    hidden = True
+
+    def hide(parsed: dict[str, Any], **_: object) -> None:
+        if hidden:
+            parsed["serviceDeployments"] = parsed["serviceDeployments"][1:]
+
+    events = shop.aws.clients.ecs(REGION).meta.events
+    events.register("after-call.ecs.ListServiceDeployments", hide)
+
+    def show() -> None:
+        nonlocal hidden
+        hidden = False
+
+    return show
+
+
+def test_one_that_ecs_was_told_of_and_does_not_list_yet_is_waited_for(shop: Shop) -> None:
+    for _ in range(2):
+        shop.toward(shop.aim(Goal.SHARE, 0.1))
+    show = unlisted(shop)
+    writes = shop.counts(*WRITES)
+    assert "does not list" in shop.toward(shop.aim(Goal.SHARE, 0.1)).doing
+    stand = shop.toward(shop.aim(Goal.NOTHING))
+    assert not stand.reached, "it is about to begin"
+    assert "does not list" in stand.doing
+    assert shop.counts(*WRITES) == writes
+    show()
+    shop.reach(Goal.NOTHING)
+    assert shop.status() == "ROLLBACK_SUCCESSFUL"
+
+
+def test_one_that_is_finished_and_not_the_service_s_own_yet_has_not_taken_over(shop: Shop) -> None:
+    shop.reach(Goal.SHARE, 0.1)
+    shop.reach(Goal.EVERYTHING)
+    late = True
+
+    def turn(parsed: dict[str, Any], **_: object) -> None:
+        for each in parsed["services"][0]["deployments"] if late else ():
+            each["taskDefinition"] = shop.order.base
+
+    shop.aws.clients.ecs(REGION).meta.events.register("after-call.ecs.DescribeServices", turn)
+    assert shop.look(shop.aim(Goal.EVERYTHING)).doing == "ECS finishes it"
+    late = False
+    assert shop.look(shop.aim(Goal.EVERYTHING)).reached
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_REQUESTED", "STOP_REQUESTED"])
+def test_one_that_is_about_to_be_taken_back_is_not_let_go_on(shop: Shop, status: str) -> None:
+    for _ in range(2):
+        shop.toward(shop.aim(Goal.SHARE, 0.1))
+    assert shop.world.shifts.run_until_paused("staging", "backend")
+    shop.world.service("staging", "backend").history[-1].status = status
+    assert "takes it back" in shop.toward(shop.aim(Goal.SHARE, 0.1)).doing
+    assert shop.calls("ContinueServiceDeployment") == 0
+
+
+def test_the_next_canary_finds_what_the_service_was_set_to_before_the_first(shop: Shop) -> None:
+    """The first is taken back and not cleared away: what is noted is not what a canary has set."""
+    shop.reach(Goal.SHARE, 0.1)
+    shop.reach(Goal.NOTHING)
+    noted = shop.tags()[TAG]
+    assert shop.configuration() != shop.before
+    shop.begin(deployment_id="backend-staging-8")
+    shop.reach(Goal.SHARE, 0.1)
+    assert shop.tags()[TAG] == noted
+    shop.finish()
+    assert shop.configuration() == shop.before
+
+
+def test_without_traffic_it_is_taken_back_whatever_the_stable_version_is_like(shop: Shop) -> None:
+    for _ in range(2):
+        shop.toward(shop.aim(Goal.SHARE, 0.1))
+    shop.world.advance(5)
+    for _ in range(TASKS):
+        shop.world.kill_task("staging", "backend")
+    stand = shop.toward(shop.aim(Goal.NOTHING))
+    assert not stand.blocked
+    assert shop.counts("StopServiceDeployment") == [1]
+
+
+def test_weights_that_outlive_what_ecs_has_taken_back_are_told(shop: Shop) -> None:
+    shop.reach(Goal.SHARE, 0.1)
+    shop.reach(Goal.NOTHING)
+    first, second = shop.groups()
+    shop.world.balancers.set_weights(shop.rule(), {first: 90, second: 10})
+    stand = shop.toward(shop.aim(Goal.NOTHING))
+    assert not stand.reached
+    assert "the rule still sends it 10%" in stand.blocked
+
+
 # --- other hands ---------------------------------------------------------------------------------
 
 
@@ -732,8 +824,11 @@ def test_somebody_else_deploys_on_top(shop: Shop, goal: Goal) -> None:
     assert shop.counts("StopServiceDeployment", "ContinueServiceDeployment") == [0, 1]
     # It has our pauses from the service, and they are not ours to answer.
     while shop.world.shifts.run_until_paused("staging", "backend"):
-        assert not shop.toward(shop.aim(Goal.GONE)).reached
+        stand = shop.toward(shop.aim(Goal.GONE))
+        assert not stand.reached
+        assert "continue it in ECS at each pause" in stand.blocked
         shop.world.shifts.answer("staging", "backend")
+    shop.world.advance(600)
     shop.reach(Goal.GONE)
     assert shop.configuration() == shop.before
     assert shop.status() == "SUCCESSFUL"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from tests.fakes.rollout_shop import (
     FILE,
     MANIFEST,
     REPLICAS,
-    REPOSITORY,
+    ROUTED,
     RolloutShop,
     manifest,
     rollout_shop,
@@ -61,6 +63,8 @@ def test_promoted_fully_the_other_steps_are_left_out(shop: RolloutShop) -> None:
     shop.on_trial()
     assert shop.reach(shop.aim(Goal.EVERYTHING, before=0.1), 3600).reached
     assert shop.patches() == [{"promoteFull": True}]
+    (call,) = shop.kube.calls("patch", "rollouts/status")
+    assert call.body["metadata"]["resourceVersion"], "it names what was seen"
     shop.pass_by(60)
     assert shop.images() == {"v2"}
 
@@ -417,6 +421,38 @@ def test_nothing_is_shifted_back_onto_a_broken_stable_version(shop: RolloutShop)
     assert shop.patches() == []
 
 
+def test_one_whose_stable_pods_grow_with_the_way_back_is_aborted(tmp_path: Path) -> None:
+    """With dynamicStableScale the controller moves weights no faster than those are available."""
+    routing = f"dynamicStableScale: true\n      {ROUTED}"
+    with rollout_shop(tmp_path, manifest(routing=routing)) as shop:
+        shop.on_trial()
+        shop.break_pods("v1", REPLICAS)
+        shop.toward(shop.aim(Goal.NOTHING, before=0.1))
+        assert shop.patches() == [{"abort": True}]
+
+
+def test_whoever_waits_does_not_fetch_each_second(shop: RolloutShop) -> None:
+    shop.on_trial()
+    shop.kube.argocd.close_sync_window()
+    assert shop.reach(shop.aim(Goal.NOTHING, before=0.1)).reached
+    gone = shop.aim(Goal.GONE)
+    assert shop.fetches_of(gone, looks=40) < 12
+    shop.kube.argocd.open_sync_windows()
+    assert shop.reach(gone, 3600).reached
+
+
+def test_one_that_was_long_on_trial_is_taken_back_after_a_restart(shop: RolloutShop) -> None:
+    """Taken back before any share was read back: its commit is older than a day by then."""
+    while shop.weight() != 10:
+        shop.toward(shop.aim(Goal.SHARE, 0.1))
+        shop.pass_by(5)
+    shop.restart()
+    nothing = shop.aim(Goal.NOTHING)
+    late = replace(nothing, since=nothing.since + timedelta(days=3))
+    assert not shop.toward(late).reached, "it has traffic"
+    assert shop.patches() == [{"abort": True}]
+
+
 # --- git and Argo CD beside it -------------------------------------------------------------------
 
 
@@ -438,7 +474,7 @@ def test_one_that_argo_cd_has_not_brought_yet_leaves_git_at_once(shop: RolloutSh
 
 def test_what_argo_cd_applies_at_this_moment_is_waited_for(shop: RolloutShop) -> None:
     aim = shop.aim(Goal.SHARE, 0.1)
-    while "operation" not in shop.application() and not shop.syncing():
+    while not shop.syncing():
         shop.toward(aim)
         shop.pass_by(0.5)
     nothing = shop.aim(Goal.NOTHING)
@@ -555,10 +591,10 @@ def test_the_same_version_deployed_anew_is_theirs(shop: RolloutShop) -> None:
 
 def test_what_git_said_before_is_kept_beside_other_changes(shop: RolloutShop) -> None:
     shop.on_trial()
-    text = shop.git.read(REPOSITORY, FILE)
+    text = shop.text(FILE)
     shop.commit({FILE: f"{text}# more\n", MANIFEST: manifest() + "# more\n"})
     assert shop.reach(shop.aim(Goal.NOTHING, before=0.1)).reached
-    assert shop.git.read(REPOSITORY, FILE).endswith("# more\n")
+    assert shop.text(FILE).endswith("# more\n")
     assert shop.written() == "v1"
 
 
@@ -595,6 +631,23 @@ def test_a_pause_that_cannot_be_ended_is_told_as_one(shop: RolloutShop) -> None:
     stand = shop.roll(shop.image("v2"), 300)
     assert stand.end is None
     assert "Paused" in stand.explanation
+
+
+def test_one_that_somebody_aborted_is_not_promoted(shop: RolloutShop) -> None:
+    shop.kube.access.revoke("patch", "rollouts/status")
+    shop.roll(shop.image("v2"), 300)
+    shop.kube.access.restore()
+    shop.kube.abort("staging", "backend")
+    shop.pass_by(5)
+    asked = shop.patches()
+    shop.observed()
+    assert shop.patches() == asked
+
+
+def test_nor_one_that_waits_at_no_step(shop: RolloutShop) -> None:
+    """Its pods are on their way; what is told too early leaves out what was to be waited for."""
+    shop.roll(shop.image("crashing"), 60)
+    assert shop.patches() == []
 
 
 def test_what_somebody_else_tries_is_not_promoted(shop: RolloutShop) -> None:

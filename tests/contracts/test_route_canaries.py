@@ -15,8 +15,8 @@ from bot.model.canary_plan import CloudWatch
 from bot.model.errors import Misconfigured, Terminal, Unknown
 from bot.model.rollout import End
 from bot.playground.kube import resources as local
+from tests.fakes.git_shop import REGISTRY
 from tests.fakes.registry import digest_of
-from tests.fakes.rollout_shop import REGISTRY
 from tests.fakes.route_shop import (
     CANARY,
     KUSTOMIZATION,
@@ -72,8 +72,10 @@ def test_taken_back_the_traffic_goes_first_and_then_the_pods(shop: RouteShop) ->
     assert shop.reach(shop.aim(Goal.NOTHING, before=0.1)).share == 0.0
     assert shop.weights() == {(100, 0)}
     assert shop.running("backend-canary") == ["v2"], "its requests end"
-    assert shop.reach(shop.aim(Goal.GONE), 3600).reached
-    assert shop.running("backend-canary") == []
+    while not shop.toward(shop.aim(Goal.GONE)).reached:
+        shop.pass_by(0.5)
+    found = shop.kube.get(local.DEPLOYMENTS, "staging", "backend-canary")
+    assert not found["status"].get("replicas"), "none of its pods is left"
     assert shop.running("backend") == ["v1"] * PODS
     assert shop.canaries.check(shop.spec) == ()
 
@@ -234,6 +236,85 @@ def test_nothing_is_shifted_back_onto_a_broken_stable_version(shop: RouteShop) -
     assert shop.weights() == {(90, 10)}
 
 
+def test_the_same_version_that_somebody_else_rolls_is_theirs(shop: RouteShop) -> None:
+    shop.on_trial()
+    shop.commit({KUSTOMIZATION: kustomization("v2")})
+    shop.kube.argocd.refresh("backend-staging")
+    shop.pass_by(60)
+    assert shop.toward(shop.aim(Goal.SHARE, 0.1, before=0.1)).end is End.SUPERSEDED
+    assert shop.reach(shop.aim(Goal.NOTHING, before=0.1)).reached, "it waits for no way back"
+    assert shop.text(KUSTOMIZATION) == kustomization("v2")
+
+
+def test_a_rule_that_somebody_changed_is_told_and_left(shop: RouteShop) -> None:
+    shop.on_trial()
+    rules = shop.route()["spec"]["rules"]
+    rules[0]["backendRefs"] = rules[0]["backendRefs"][:1]
+    shop.kube.apply(local.HTTP_ROUTES, "staging", "backend", {"spec": {"rules": rules}})
+    commits = shop.subjects()
+    stand = shop.toward(shop.aim(Goal.SHARE, 0.1, before=0.1))
+    assert (stand.foreign, stand.share) == (True, None)
+    assert "does not refer to the Service backend-canary" in stand.blocked
+    stand = shop.toward(shop.aim(Goal.NOTHING, before=0.1))
+    assert (stand.reached, shop.subjects()) == (False, commits)
+    assert "Its weights are left alone" in stand.blocked
+
+
+def test_without_traffic_a_broken_stable_version_keeps_it_from_nothing(shop: RouteShop) -> None:
+    for pod in shop.kube.pods("staging", "app=backend"):
+        shop.kube.crash_pod("staging", pod["metadata"]["name"])
+    shop.pass_by(0.5)
+    stand = shop.toward(shop.aim(Goal.NOTHING))
+    assert (stand.stable.healthy, stand.reached) == (0, True)
+
+
+def test_the_traffic_is_off_once_the_gateway_has_taken_note(shop: RouteShop) -> None:
+    shop.on_trial()
+    shop.kube.halt_gateway()
+    nothing = shop.aim(Goal.NOTHING, before=0.1)
+    for _ in range(30):
+        stand = shop.toward(nothing)
+        assert not stand.reached
+        shop.pass_by(5)
+    assert shop.weights() == {(100, 0)}
+    assert stand.doing == "Gateway public has not seen the newest weights yet"
+    shop.kube.halt_gateway(halted=False)
+    assert shop.reach(nothing).reached
+
+
+def test_pods_that_get_traffic_again_stay(shop: RouteShop) -> None:
+    shop.on_trial()
+    assert shop.reach(shop.aim(Goal.NOTHING, before=0.1)).reached
+    shop.shift_by_hand(10)
+    stand = shop.toward(shop.aim(Goal.GONE))
+    assert "sends it traffic again, so that its pods stay" in stand.blocked
+    assert shop.running("backend-canary") == ["v2"]
+
+
+def test_weights_that_somebody_wrote_again_are_taken_off_again(shop: RouteShop) -> None:
+    shop.on_trial()
+    nothing = shop.aim(Goal.NOTHING, before=0.1)
+    while not shop.toward(nothing).reached:
+        shop.pass_by(5)
+    shop.commit({ROUTE: shop.text(ROUTE).replace("weight: 0", "weight: 10")})
+    shop.kube.argocd.refresh("backend-staging")
+    shop.pass_by(60)
+    assert shop.weights() == {(100, 10)}
+    assert shop.reach(nothing).reached
+    assert shop.weights() == {(100, 0)}
+
+
+def test_a_deployment_that_runs_somebody_elses_image_is_left_as_it_is(shop: RouteShop) -> None:
+    shop.on_trial()
+    assert shop.reach(shop.aim(Goal.NOTHING, before=0.1)).reached
+    shop.commit({CANARY: shop.text(CANARY).replace(digest_of("v2"), digest_of("v3"))})
+    shop.kube.argocd.refresh("backend-staging")
+    shop.pass_by(60)
+    commits = shop.subjects()
+    assert shop.reach(shop.aim(Goal.GONE)).reached
+    assert (shop.subjects(), shop.running("backend-canary")) == (commits, ["v3"])
+
+
 # --- git and Argo CD beside it -------------------------------------------------------------------
 
 
@@ -268,6 +349,76 @@ def test_weights_that_argo_cd_has_not_brought_yet_leave_git(shop: RouteShop) -> 
     shop.kube.argocd.open_sync_windows()
     shop.pass_by(300)
     assert shop.weights() == {(100, 0)}
+
+
+def test_weights_that_argo_cd_applies_at_this_moment_are_waited_for(shop: RouteShop) -> None:
+    """Git is back already, and the sync that is under way is of the commit before that."""
+    aim = shop.aim(Goal.SHARE, 0.1)
+    while "weight: 90" not in shop.text(ROUTE):
+        shop.toward(aim)
+        shop.pass_by(5)
+    while not shop.syncing():
+        shop.toward(aim)
+        shop.pass_by(0.5)
+    assert shop.weights() == {(100, 0)}
+    nothing = shop.aim(Goal.NOTHING)
+    shop.toward(nothing)
+    assert "weight: 90" not in shop.text(ROUTE)
+    stand = shop.toward(nothing)
+    assert not stand.reached, "the canary is about to get its share, though git went back"
+    assert shop.reach(nothing).reached
+    for _ in range(30):
+        shop.pass_by(10)
+        assert shop.weights() == {(100, 0)}
+
+
+def test_a_promotion_that_is_taken_back_leaves_nothing_of_it(shop: RouteShop) -> None:
+    """The whole service had begun to roll: weights alone would leave the new version there."""
+    shop.on_trial()
+    while "v2" not in shop.running("backend"):
+        shop.toward(shop.aim(Goal.EVERYTHING, before=0.1))
+        shop.pass_by(5)
+    assert "v1" in shop.running("backend")
+    nothing = shop.aim(Goal.NOTHING, before=0.1)
+    shop.toward(nothing)
+    assert shop.text(KUSTOMIZATION) == kustomization("v1")
+    stand = shop.reach(nothing, 3600)
+    assert (stand.reached, stand.share) == (True, 0.0)
+    assert shop.running("backend") == ["v1"] * PODS, "no pod of it serves beside the weights"
+    assert shop.weights() == {(100, 0)}
+    assert shop.reach(shop.aim(Goal.GONE), 3600).reached
+    assert shop.subjects()[-3:] == [
+        "Take backend/staging back to v1",
+        "Take the traffic of backend/staging off its canary",
+        "End the canary of backend/staging",
+    ]
+    assert shop.canaries.check(shop.spec) == ()
+
+
+def test_what_somebody_wrote_over_a_promotion_stays(shop: RouteShop) -> None:
+    shop.on_trial()
+    while "v2" not in shop.running("backend"):
+        shop.toward(shop.aim(Goal.EVERYTHING, before=0.1))
+        shop.pass_by(5)
+    shop.commit({KUSTOMIZATION: kustomization("v3")})
+    shop.kube.argocd.refresh("backend-staging")
+    assert shop.reach(shop.aim(Goal.EVERYTHING, before=0.1)).end is End.SUPERSEDED
+    assert shop.reach(shop.aim(Goal.NOTHING, before=0.1), 3600).reached
+    assert shop.text(KUSTOMIZATION) == kustomization("v3")
+    assert shop.running("backend") == ["v3"] * PODS
+
+
+def test_whoever_waits_does_not_fetch_each_second(shop: RouteShop) -> None:
+    shop.on_trial()
+    shop.kube.argocd.close_sync_window()
+    nothing, gone = shop.aim(Goal.NOTHING, before=0.1), shop.aim(Goal.GONE)
+    assert shop.fetches_of(nothing, looks=40) < 12
+    shop.kube.argocd.open_sync_windows()
+    assert shop.reach(nothing).reached
+    shop.kube.argocd.close_sync_window()
+    assert shop.fetches_of(gone, looks=40) < 12
+    shop.kube.argocd.open_sync_windows()
+    assert shop.reach(gone).reached
 
 
 def test_a_sync_that_fails_ends_a_trial_and_is_told_on_the_way_back(shop: RouteShop) -> None:
@@ -308,6 +459,9 @@ def test_leftovers_of_another_canary_are_refused(shop: RouteShop) -> None:
     assert "shifted already: 10%" in fault.message
     shop.reach(shop.aim(Goal.NOTHING, before=0.1))
     assert "is to run 1 pods already" in refused(shop).message
+    shop.kube.argocd.close_sync_window()
+    shop.commit({ROUTE: shop.text(ROUTE).replace("weight: 0", "weight: 10")})
+    assert "0% goes to the Service backend-canary, and git says 10" in refused(shop).message
 
 
 @pytest.mark.parametrize(

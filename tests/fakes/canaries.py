@@ -4,7 +4,8 @@
 bot's back, lets the rollout of the whole service finish or fail, and makes a call fail before or
 after it took effect. Nothing can be read while it is ``unreadable``. ``writes`` lists what was
 changed, in order, ``asked_of`` the target's entry at each look. ``stuck`` is how it is put that the
-stable version is not healthy, ``meanwhile`` what happens while it is checked.
+stable version is not healthy, ``meanwhile`` what happens while it is checked. While it is ``slow``
+whatever it is told takes no effect.
 
 ``FakeMetrics``: ``rates`` are requests a second of the whole service and the share that fails of
 either version; ``fault`` keeps everybody from measuring, as does what is ``broken``, which no
@@ -58,6 +59,7 @@ class FakeCanaries(Canaries):
     end: End | None = None
     unreadable: QuarterdeckError | None = None
     stuck: str = ""
+    slow: bool = False
     meanwhile: Callable[[], object] | None = None
     asked_of: list[TargetSpec] = field(default_factory=list)
     writes: list[str] = field(default_factory=list)
@@ -91,6 +93,7 @@ class FakeCanaries(Canaries):
             share=self.share,
             canary=crew,
             stable=Crew(4, 4, 4 if self.stable_healthy else 0),
+            doing="something is under way" if self.slow else "",
             blocked=blocked,
             foreign=foreign,
             end=End.FAILED if self.failed else self.end,
@@ -115,7 +118,7 @@ class FakeCanaries(Canaries):
     def toward(self, spec: TargetSpec, order: Order, revision: str, aim: Aim) -> Stand:
         stand = self.look(spec, order, revision, aim)
         change = self._change(aim, revision)
-        if stand.reached or stand.blocked or not change:
+        if stand.reached or stand.blocked or self.slow or not change:
             return stand
         fault, after = self.faults.pop(0) if self.faults else (None, False)
         if fault is not None and not after:

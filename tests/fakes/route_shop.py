@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
+from contextlib import AbstractContextManager
+from datetime import timedelta
 from pathlib import Path
-from threading import Event
 from typing import Any
 
-from bot.model.canary import Aim, Goal, Stand
+from typing_extensions import override
+
 from bot.model.canary_plan import CanaryPlan, CanaryStep, Prometheus, Route
 from bot.model.catalog import TargetSpec
-from bot.model.deployment import Image, Person
-from bot.model.errors import QuarterdeckError
 from bot.model.places import ArgoCdApplication, KustomizeImage, Manifests
-from bot.model.rollout import Order
-from bot.playground.aws import Behaviour
 from bot.playground.git import GitHost
 from bot.playground.kube import KubeWorld
 from bot.playground.kube import resources as local
-from bot.playground.kube.containers import Images
 from bot.providers.argocd.rollouts import ArgoCdRollouts
 from bot.providers.gateway.canaries import RouteCanaries
-from bot.providers.git import GitAccess, GitManifests
-from bot.providers.kube.cluster import APPLICATIONS, DEPLOYMENTS
-from bot.providers.kube.clusters import KubeconfigClusters
-from bot.providers.kube.watches import Watches, Where
-from bot.providers.kube.workload import digest_in
-from tests.fakes.clock import MachineClock
-from tests.fakes.git_place import PROGRAMS
+from bot.providers.kube.cluster import DEPLOYMENTS
+from tests.fakes.git_shop import FOLDER, REGISTRY, GitShop, opened
 from tests.fakes.registry import digest_of
-from tests.fakes.rollout_shop import REGISTRY, REPOSITORY
 
-ALICE = Person("U0ALICE01", "alice")
-FOLDER = "backend/staging"
 ROUTE, CANARY = f"{FOLDER}/route.yaml", f"{FOLDER}/canary.yaml"
 KUSTOMIZATION = f"{FOLDER}/kustomization.yaml"
 PODS = 4
@@ -107,13 +93,15 @@ def kustomization(version: str) -> str:
     )
 
 
-class RouteShop:
-    """``begin`` orders a version; ``reach`` goes on until an aim is true, as the conductor does."""
+class RouteShop(GitShop):
+    """See ``GitShop``; canaries of it go by the HTTPRoute's weights in git."""
+
+    WATCHED = (
+        (DEPLOYMENTS, local.DEPLOYMENTS, "staging", "backend"),
+        (DEPLOYMENTS, local.DEPLOYMENTS, "staging", "backend-canary"),
+    )
 
     def __init__(self, git: GitHost, kube: KubeWorld, folder: Path) -> None:
-        self.git, self.kube, self.folder = git, kube, folder
-        self.url = git.create(REPOSITORY, {"README.md": "What runs where.\n"})
-        kube.argocd.connect_repository(self.url, git.folder(REPOSITORY))
         files = {
             KUSTOMIZATION: kustomization("v1"),
             f"{FOLDER}/deployment.yaml": deployment("backend", "backend", PODS),
@@ -121,23 +109,16 @@ class RouteShop:
             f"{FOLDER}/services.yaml": SERVICES,
             ROUTE: HTTP_ROUTE,
         }
-        self.commit(files, "Add backend")
-        kube.argocd.create_application(
-            "backend-staging", repository=self.url, path=FOLDER, namespace="staging"
-        )
-        self.pass_by(60)
-        self.clusters = KubeconfigClusters(str(kube.write_kubeconfig(folder / "kubeconfig")))
-        self.watches = Watches(self.clusters)
+        super().__init__(git, kube, folder, files)
         self.spec = self.spec_with()
         self.restart()
         self.begin("backend-staging-7", self.image("v2"))
 
+    @override
     def restart(self) -> None:
-        """Forget everything that is kept in memory."""
-        access = GitAccess(self.folder / "cache", token=self.git.token, environment=PROGRAMS)
-        git = GitManifests(access, MachineClock())
+        git = self.manifests()
         self.rollouts = ArgoCdRollouts(git, self.clusters, self.watches, ticks=self.ticks)
-        self.canaries = RouteCanaries(self.clusters, git, git, self.rollouts)
+        self.canaries = RouteCanaries(self.clusters, git, git, self.rollouts, self.ticks)
 
     def spec_with(self, **canary: Any) -> TargetSpec:
         plan: dict[str, Any] = {
@@ -168,50 +149,6 @@ class RouteShop:
             canary=CanaryPlan(**{name: part for name, part in plan.items() if part is not None}),
         )
 
-    def image(self, version: str) -> Image:
-        return Image(REGISTRY, digest_of(version), version)
-
-    def begin(self, deployment_id: str, image: Image) -> None:
-        base = self.rollouts.live(self.spec).revision
-        self.order = Order(deployment_id, image, base, requester=ALICE)
-        self.revision = self.rollouts.prepare(self.spec, self.order)
-
-    def commit(self, files: dict[str, str], subject: str = "Change it by hand") -> None:
-        self.git.commit(REPOSITORY, "Sven <sven@example.com>", files, subject)
-
-    # --- looking -----------------------------------------------------------------------------
-
-    def aim(self, goal: Goal, share: float = 0.0, before: float = 0.0) -> Aim:
-        return Aim(goal, datetime.now(UTC), share=share, before=before)
-
-    def look(self, aim: Aim) -> Stand:
-        self.caught_up()
-        return self.canaries.look(self.spec, self.order, self.revision, aim)
-
-    def toward(self, aim: Aim) -> Stand:
-        self.caught_up()
-        return self.canaries.toward(self.spec, self.order, self.revision, aim)
-
-    def reach(self, aim: Aim, seconds: int = 1200) -> Stand:
-        for _ in range(seconds // 5):
-            stand = self.toward(aim)
-            if stand.reached or stand.blocked or stand.end is not None:
-                return stand
-            self.pass_by(5)
-        raise AssertionError(stand)
-
-    def on_trial(self, share: float = 0.1) -> None:
-        """Bring the canary to a share."""
-        assert self.reach(self.aim(Goal.SHARE, share)).reached
-
-    # --- the cluster, and git ----------------------------------------------------------------
-
-    def pass_by(self, seconds: float) -> None:
-        self.kube.advance(seconds)
-
-    def ticks(self) -> float:
-        return self.kube.clock.now()
-
     def route(self) -> Any:
         return self.kube.get(local.HTTP_ROUTES, "staging", "backend")
 
@@ -231,54 +168,8 @@ class RouteShop:
 
     def running(self, name: str) -> list[str]:
         """The versions of a Deployment's pods that are not on their way out."""
-        pods = self.kube.pods("staging", f"app={name}")
-        names = {digest_of(each): each for each in ("v0", "v1", "v2", "v3", "crashing")}
-        return sorted(
-            names[digest_in(pod["spec"]["containers"][0]["image"])]
-            for pod in pods
-            if "deletionTimestamp" not in pod["metadata"]
-        )
-
-    def subjects(self) -> list[str]:
-        return [each.subject for each in reversed(self.git.log(REPOSITORY))]
-
-    def text(self, file: str) -> str:
-        return self.git.read(REPOSITORY, file)
-
-    def caught_up(self) -> None:
-        """Wait until the watches have told of everything there is."""
-        objects = (
-            (APPLICATIONS, local.APPLICATIONS, "argocd", "backend-staging"),
-            (DEPLOYMENTS, local.DEPLOYMENTS, "staging", "backend"),
-            (DEPLOYMENTS, local.DEPLOYMENTS, "staging", "backend-canary"),
-        )
-        for _ in range(5_000):
-            if all(self._told(*each) for each in objects):
-                return
-            Event().wait(0.002)
-        raise AssertionError("the watches never told")
-
-    def _told(self, resource: Any, there: Any, namespace: str, name: str) -> bool:
-        try:
-            seen = self.watches.look(Where("staging", resource, namespace), name)
-        except QuarterdeckError:
-            return True  # what is in the way is for the test to see
-        found: Any = seen.objects.get(name, {}).get("metadata", {})
-        metadata = self.kube.get(there, namespace, name)["metadata"]
-        return bool(found.get("resourceVersion") == metadata["resourceVersion"])
+        return self.versions(f"app={name}")
 
 
-@contextmanager
-def route_shop(folder: Path) -> Iterator[RouteShop]:
-    crashing = digest_of("crashing")
-
-    def behaviour(image: str) -> Behaviour:
-        return Behaviour.CRASHING if digest_in(image) == crashing else Behaviour.GOOD
-
-    with ExitStack() as stack:
-        git = stack.enter_context(GitHost(folder / "git"))
-        kube = stack.enter_context(KubeWorld(seed=7, images=Images(behaviour, lambda _image: None)))
-        shop = RouteShop(git, kube, folder)
-        stack.callback(shop.clusters.close)
-        stack.callback(shop.watches.close)
-        yield shop
+def route_shop(folder: Path) -> AbstractContextManager[RouteShop]:
+    return opened(folder, lambda git, kube: RouteShop(git, kube, folder))

@@ -13,27 +13,24 @@ from collections.abc import Callable, Iterator, Sequence
 
 from typing_extensions import override
 
-from bot.model.canary import Aim, Goal, Stand
-from bot.model.canary_ports import Canaries
+from bot.model.canary import Goal
 from bot.model.catalog import TargetSpec
-from bot.model.errors import Misconfigured
 from bot.model.ports import Rollouts
-from bot.model.rollout import End, Order
+from bot.model.rollout import End
 from bot.providers.argo_rollouts import fitness
 from bot.providers.argo_rollouts.commits import Commits
 from bot.providers.argo_rollouts.controls import Controls
-from bot.providers.argo_rollouts.fitness import IMPOSSIBLE, Misfit
+from bot.providers.argo_rollouts.errands import Errand, ErrandCanaries, Move
+from bot.providers.argo_rollouts.fitness import Misfit
 from bot.providers.argo_rollouts.retreat import Retreat
-from bot.providers.argo_rollouts.scene import Errand, stands
+from bot.providers.argo_rollouts.scene import stands
 from bot.providers.argo_rollouts.scenes import Scenes, Troubles, plan_of
-from bot.providers.argo_rollouts.trial import Move, Trial
-from bot.providers.argocd.applications import Applications, source_of
+from bot.providers.argo_rollouts.trial import Trial
 from bot.providers.argocd.desired import DesiredState
-from bot.providers.argocd.sources import revision_of
 from bot.providers.kube.cluster import Clusters
 
 
-class RolloutCanaries(Canaries):
+class RolloutCanaries(ErrandCanaries):
     """Safe to share between threads. ``rollouts`` follows what git says through Argo CD, ``ticks``
     counts seconds."""
 
@@ -44,12 +41,11 @@ class RolloutCanaries(Canaries):
         rollouts: Rollouts,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._clusters = clusters
-        self._applications = Applications(clusters, ticks)
+        super().__init__(clusters, ticks)
         self._scenes = Scenes(clusters)
-        controls, commits = Controls(clusters), Commits(desired, rollouts)
+        controls, commits = Controls(clusters), Commits(desired, rollouts, ticks)
         trial = Trial(controls, commits, Troubles(clusters, ticks).of)
-        retreat = Retreat(controls, commits, self._applying, ticks)
+        retreat = Retreat(controls, commits, self._applies, ticks)
         self._toward = {
             Goal.SHARE: trial.share,
             Goal.EVERYTHING: trial.everything,
@@ -58,22 +54,10 @@ class RolloutCanaries(Canaries):
         }
 
     @override
-    def check(self, spec: TargetSpec) -> Sequence[str]:
-        for wrong, advice in self._misfits(spec):
-            raise Misconfigured(wrong, reason_code=IMPOSSIBLE, hint=advice)
+    def _warnings(self, spec: TargetSpec) -> Sequence[str]:
         return fitness.warnings(self._scenes.of(spec, ""))
 
     @override
-    def look(self, spec: TargetSpec, order: Order, revision: str, aim: Aim) -> Stand:
-        return self._move(Errand(spec, order, revision, aim)).stand
-
-    @override
-    def toward(self, spec: TargetSpec, order: Order, revision: str, aim: Aim) -> Stand:
-        stand, deed = self._move(Errand(spec, order, revision, aim))
-        if deed is not None:
-            deed()
-        return stand
-
     def _move(self, errand: Errand) -> Move:
         scene = self._scenes.of(errand.spec, errand.order.image.digest)
         if scene.view.deleting and errand.aim.goal in {Goal.SHARE, Goal.EVERYTHING}:
@@ -81,19 +65,11 @@ class RolloutCanaries(Canaries):
             return Move(stands(scene, end=End.FAILED, said=said, code="MISSING"))
         return self._toward[errand.aim.goal](scene, errand)
 
+    @override
     def _misfits(self, spec: TargetSpec) -> Iterator[Misfit]:
-        """Lazily: what is asked later may need what was found in order before."""
         plan, rollout = plan_of(spec)
         yield from fitness.by_catalog(spec, plan)
         place = spec.argocd
         yield from fitness.by_application(self._applications.read(place), plan)
         yield from fitness.by_rights(self._clusters.at(place.cluster), rollout.namespace)
         yield from fitness.by_rollout(self._scenes.of(spec, ""))
-
-    def _applying(self, errand: Errand, commit: str) -> bool:
-        place = errand.spec.argocd
-        view = self._applications.find(place)
-        running = view.under_way if view is not None else None
-        if view is None or running is None:
-            return False
-        return revision_of(running.revisions, source_of(place, view)) == commit

@@ -15,16 +15,16 @@ from threading import Lock
 from bot.model.errors import QuarterdeckError
 from bot.providers.argo_rollouts.commits import Commits
 from bot.providers.argo_rollouts.controls import Controls
-from bot.providers.argo_rollouts.scene import Errand, Scene, carries, rolls, stands
-from bot.providers.argo_rollouts.trial import Move
+from bot.providers.argo_rollouts.errands import Errand, Move
+from bot.providers.argo_rollouts.scene import Scene, carries, rolls, stands
 
 #: Seconds for which an abort may have no effect before git goes back all the same, and before
 #: people are told.
 PATIENCE, LONGEST = 60.0, 180.0
 _REMEMBERED = 1024
 
-#: Whether Argo CD applies the canary's commit at this moment.
-Applying = Callable[[Errand, str], bool]
+#: The commit that Argo CD applies at this moment, if it applies one.
+Applies = Callable[[Errand], str | None]
 
 
 class Retreat:
@@ -34,12 +34,12 @@ class Retreat:
         self,
         controls: Controls,
         commits: Commits,
-        applying: Applying,
+        applies: Applies,
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self._controls = controls
         self._commits = commits
-        self._applying = applying
+        self._applies = applies
         self._ticks = ticks
         self._lock = Lock()
         self._aborted: OrderedDict[str, float] = OrderedDict()
@@ -78,13 +78,15 @@ class Retreat:
         if scene.share == 0.0 and scene.verified:
             return self._out_of_git(scene, errand)
         lasted = self._lasted(errand)
-        if lasted > PATIENCE and self._is_in_git(errand):
+        if lasted > PATIENCE and self._commits.in_git(errand):
             doing = "its Rollout was aborted without effect so far: git goes back too"
             return Move(stands(scene, doing=doing), lambda: self._commits.take_back(errand))
         if lasted > LONGEST:
+            runs = "does the controller of Argo Rollouts run?"
+            why = "it is paused (spec.paused)." if scene.view.paused else runs
             said = (
                 f"The Rollout {scene.name} was aborted {lasted:.0f} seconds ago, and its canary "
-                "still has traffic: does the controller of Argo Rollouts run?"
+                f"still has traffic: {why}"
             )
             return Move(stands(scene, blocked=said))
         return Move(stands(scene, doing="its Rollout was aborted: the traffic leaves it"))
@@ -103,7 +105,7 @@ class Retreat:
 
     def _replaced(self, scene: Scene, errand: Errand) -> Move:
         """It took over already: only the earlier version, rolled anew, takes its place."""
-        if scene.taken_over and self._is_in_git(errand):
+        if scene.taken_over and self._commits.in_git(errand):
             doing = "git goes back to the earlier version"
             return Move(stands(scene, doing=doing), lambda: self._commits.take_back(errand))
         current, progress = scene.current, scene.view.progress
@@ -134,7 +136,7 @@ class Retreat:
         """It is not to run, or was aborted. Nothing may bring it back either."""
         if scene.share != 0.0:
             return Move(stands(scene, doing="another version takes its place"))
-        if self._is_in_git(errand):
+        if self._commits.in_git(errand):
             doing = "git goes back to the earlier version"
             return Move(stands(scene, doing=doing), lambda: self._commits.take_back(errand))
         commit = self._commits.brought(errand)
@@ -142,7 +144,7 @@ class Retreat:
             return Move(stands(scene, reached=True))
         if not scene.view.seen or carries(scene.view.images, scene.digest):
             return Move(stands(scene, doing="Argo Rollouts has not seen the change yet"))
-        if self._applying(errand, commit):
+        if self._applies(errand) == commit:
             return Move(stands(scene, doing="Argo CD is about to bring it, though git went back"))
         return Move(stands(scene, reached=True))
 
@@ -176,12 +178,6 @@ class Retreat:
             if not scene.on_trial:
                 raise
             return False
-
-    def _is_in_git(self, errand: Errand) -> bool:
-        """Whether git still asks for it, and we have not undone that yet."""
-        if self._commits.taken_back(errand) is not None:
-            return False
-        return self._commits.written(errand) == errand.revision
 
     def _lasted(self, errand: Errand) -> float:
         """Seconds since an abort was first seen to be there."""

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bot.model.canary import Aim, Arms, Crew, Stand
+from bot.model.canary import Arms, Crew, Stand
 from bot.model.canary_plan import CanaryPlan, Rollout, in_percent
-from bot.model.catalog import TargetSpec
-from bot.model.rollout import End, Order
+from bot.model.rollout import End
 from bot.providers.argo_rollouts.views import PodsView, RolloutView
 from bot.providers.kube.workload import digest_in
 
@@ -20,16 +19,6 @@ from bot.providers.kube.workload import digest_in
 ALIKE = 1e-6
 #: The stable version has to have so much of itself available before traffic goes back to it.
 SOUND = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """For which deployment one looks, and what is aimed at."""
-
-    spec: TargetSpec
-    order: Order
-    revision: str
-    aim: Aim
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +85,11 @@ class Scene:
 
     @property
     def sound(self) -> bool:
-        """Whether the stable version can take all the traffic."""
+        """Whether the stable version can take all the traffic, or is given no more than it can."""
         stable = self.stable
+        if self.view.gradual:
+            # Where its pods are fewer the more the canary gets, only an abort brings them back.
+            return stable is not None
         return stable is not None and (
             stable.available >= 1 and stable.available >= SOUND * stable.desired
         )

@@ -9,8 +9,9 @@ from threading import Lock
 from bot.model.canary_plan import CanaryPlan, Rollout
 from bot.model.catalog import TargetSpec
 from bot.model.errors import Misconfigured
+from bot.providers.argo_rollouts.errands import Errand
 from bot.providers.argo_rollouts.fitness import IMPOSSIBLE
-from bot.providers.argo_rollouts.scene import Errand, Scene
+from bot.providers.argo_rollouts.scene import Scene
 from bot.providers.argo_rollouts.views import pods_of, rollout_of
 from bot.providers.kube.cluster import REPLICA_SETS, ROLLOUTS, Clusters, Select
 from bot.providers.kube.troubles import patience, reasons

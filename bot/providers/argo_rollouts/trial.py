@@ -8,28 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from bot.model.canary import Stand
 from bot.model.canary_plan import in_percent
 from bot.model.rollout import End, Observation
 from bot.providers.argo_rollouts.commits import Commits
 from bot.providers.argo_rollouts.controls import Controls
+from bot.providers.argo_rollouts.errands import Errand, Move
 from bot.providers.argo_rollouts.fitness import IMPOSSIBLE, misplaced
-from bot.providers.argo_rollouts.scene import Errand, Scene, percent, rolls, stands
+from bot.providers.argo_rollouts.scene import Scene, percent, rolls, stands
 from bot.providers.argo_rollouts.views import INCONCLUSIVE
 
-#: Makes the one change that brings the aim nearer.
-Deed = Callable[[], None]
 #: Why the canary's pods do not run, one line each; nothing where they do.
 Reasons = Callable[[Errand, Scene], tuple[str, ...]]
-
-
-class Move(NamedTuple):
-    """How it stands, and what to do about it; nothing where it is waited for, or is in the way."""
-
-    stand: Stand
-    deed: Deed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,9 @@ class Progress:
 @dataclass(frozen=True, slots=True)
 class RolloutView:
     """A Rollout. ``full`` is the weight of all traffic; ``routed`` says that a router divides it,
-    not the pods' number. ``seen`` tells whether the controller has seen its newest spec.
+    not the pods' number. ``gradual`` says that an abort takes traffic off no faster than
+    pods of the stable version become available. ``seen`` tells whether the controller has seen its
+    newest spec.
 
     ``images`` are those of its own pod template, none where it takes one from a Deployment.
     ``rewinds`` says that an earlier version may leave out all steps (``rollbackWindow``).
@@ -91,6 +93,7 @@ class RolloutView:
     paused: bool
     canary: bool
     routed: bool
+    gradual: bool
     full: int
     stable_service: str
     canary_service: str
@@ -161,6 +164,7 @@ def rollout_of(raw: Raw) -> RolloutView:
         paused=spec.flag("paused"),
         canary=spec.inside("strategy").has("canary"),
         routed=canary.has("trafficRouting"),
+        gradual=not canary.has("trafficRouting") or canary.flag("dynamicStableScale"),
         full=routing.number("maxTrafficWeight", _ALL),
         stable_service=canary.text("stableService"),
         canary_service=canary.text("canaryService"),

@@ -28,10 +28,11 @@ from bot.providers.aws_session import AwsClients
 from bot.providers.ecs import native_settings as settings
 from bot.providers.ecs.judge import taken_back
 from bot.providers.ecs.listener import ALIKE
-from bot.providers.ecs.native_check import misfit, plan_of, refuse, warnings
+from bot.providers.ecs.native_check import misfit, refuse, warnings
 from bot.providers.ecs.native_scene import BACKWARDS, OPEN, Pause, Run, Scene, Scenes
 from bot.providers.ecs.native_settings import BEFORE_TAG
 from bot.providers.ecs.raw_json import with_body
+from bot.providers.ecs.reads import plan_of
 from bot.providers.ecs.rollouts import safe_configuration, unchanged
 from bot.providers.ecs.task_definition import short
 
@@ -69,7 +70,7 @@ class NativeCanaries(Canaries):
     @override
     def toward(self, spec: TargetSpec, order: Order, revision: str, aim: Aim) -> Stand:
         stand, deed = self._stand(self._scenes.of(spec, revision), order, revision, aim)
-        if deed is not None and not stand.reached and not stand.blocked and stand.end is None:
+        if deed is not None:
             deed()
         return stand
 
@@ -201,11 +202,9 @@ class NativeCanaries(Canaries):
             return _stands(scene, doing="its tasks end"), None
         if settings.is_set(scene.service.configuration):
             if scene.busy:
-                doing = "its settings are put back after the deployment that is under way"
-                return _stands(scene, doing=doing), None
-            return _stands(
-                scene, doing="the service's settings are put back"
-            ), lambda: self._restore(scene)
+                return _held_up(scene, order), None
+            doing = "the service's settings are put back"
+            return _stands(scene, doing=doing), lambda: self._restore(scene)
         if BEFORE_TAG in scene.service.tags:
             stand = _stands(scene, doing="the note of its settings is removed")
             return stand, lambda: self._forget(scene)
@@ -309,6 +308,20 @@ def _overtaken(scene: Scene, order: Order) -> Stand:
     if scene.tasks:
         return _stands(scene, doing="its tasks end")
     return _stands(scene, reached=True)
+
+
+def _held_up(scene: Scene, order: Order) -> Stand:
+    """What the service is set to cannot be set back while a deployment of it is under way."""
+    newest = scene.newest
+    if newest is None or newest.revision in {scene.revision, order.base}:
+        doing = "its settings are put back after the deployment that is under way"
+        return _stands(scene, doing=doing)
+    said = (
+        f"Somebody else's deployment of {short(newest.revision)} stops where the canary's would: "
+        "continue it in ECS at each pause, else ECS takes it back. Only then are its settings "
+        "put back."
+    )
+    return _stands(scene, blocked=said)
 
 
 def _continued(scene: Scene) -> str:

@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bot.model.canary_plan import CanaryPlan, in_percent
-from bot.model.catalog import TargetSpec
 from bot.model.errors import Misconfigured
 from bot.model.moments import format_duration
 from bot.providers.ecs import native_settings as settings
 from bot.providers.ecs.listener import IMPOSSIBLE, STICKY
 from bot.providers.ecs.native_scene import Scene
 from bot.providers.ecs.native_settings import BEFORE_TAG, Misfit
-
-
-def plan_of(spec: TargetSpec) -> CanaryPlan:
-    """The target's plan. Raises ``Misconfigured`` where the catalog has none any more."""
-    if spec.canary is None:
-        raise Misconfigured(
-            f"The catalog has no plan for canaries of {spec.key} any more.",
-            hint="Put it back until this one has ended.",
-        )
-    return spec.canary
 
 
 def refuse(wrong: Misfit | None) -> None:

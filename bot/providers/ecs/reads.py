@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bot.model.canary_plan import CanaryPlan
+from bot.model.catalog import TargetSpec
 from bot.model.errors import Misconfigured, Terminal
 from bot.model.places import EcsService
 from bot.providers.aws_faults import asking
@@ -210,3 +212,13 @@ def unknown_service(ecs: EcsService) -> Misconfigured:
 
 def _name(ecs: EcsService) -> str:
     return f"{ecs.cluster}/{ecs.service}"
+
+
+def plan_of(spec: TargetSpec) -> CanaryPlan:
+    """The target's plan. Raises ``Misconfigured`` where the catalog has none any more."""
+    if spec.canary is None:
+        raise Misconfigured(
+            f"The catalog has no plan for canaries of {spec.key} any more.",
+            hint="Put it back until this one has ended.",
+        )
+    return spec.canary

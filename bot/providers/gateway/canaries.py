@@ -7,20 +7,21 @@ cluster shows: pods that are available, weights that the Gateway has taken note 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from typing_extensions import override
 
-from bot.model.canary import Aim, Goal, Stand
+from bot.model.canary import Goal, Stand
 from bot.model.canary_plan import Route, in_percent
-from bot.model.canary_ports import Canaries
 from bot.model.catalog import TargetSpec
 from bot.model.errors import Misconfigured
 from bot.model.places import ArgoCdApplication
 from bot.model.ports import Rollouts
-from bot.model.rollout import End, Observation, Order
+from bot.model.rollout import End, Observation
 from bot.providers.argo_rollouts.commits import Commits
+from bot.providers.argo_rollouts.errands import Errand, ErrandCanaries, Move
 from bot.providers.argo_rollouts.fitness import (
     IMPOSSIBLE,
     Misfit,
@@ -29,14 +30,12 @@ from bot.providers.argo_rollouts.fitness import (
     by_rights,
     by_way_back,
 )
-from bot.providers.argo_rollouts.scene import Errand
-from bot.providers.argocd.applications import Applications
 from bot.providers.argocd.desired import Change, DesiredParts, DesiredState
 from bot.providers.argocd.views import ApplicationView
 from bot.providers.argocd.workloads import Read, find
 from bot.providers.gateway.fitness import leftovers, unfit
 from bot.providers.gateway.scene import Scene, Spots, spots_of, stands
-from bot.providers.gateway.shifts import Move, Shift, Shifts
+from bot.providers.gateway.shifts import Shift, Shifts
 from bot.providers.gateway.views import runs, split_of, weights
 from bot.providers.kube.cluster import DEPLOYMENTS, HTTP_ROUTES, Clusters, Raw, Resource
 from bot.providers.kube.rollout_status import standing
@@ -47,19 +46,23 @@ from bot.providers.manifests import value_for
 NEEDED: Needed = (("get", HTTP_ROUTES), ("get", DEPLOYMENTS))
 
 
-class RouteCanaries(Canaries):
+class RouteCanaries(ErrandCanaries):
     """Safe to share between threads. ``rollouts`` follows git through Argo CD, and rolls the whole
     service in the end."""
 
     def __init__(
-        self, clusters: Clusters, desired: DesiredState, parts: DesiredParts, rollouts: Rollouts
+        self,
+        clusters: Clusters,
+        desired: DesiredState,
+        parts: DesiredParts,
+        rollouts: Rollouts,
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._clusters = clusters
-        self._applications = Applications(clusters)
+        super().__init__(clusters, ticks)
         self._desired = desired
         self._parts = parts
-        self._commits = Commits(desired, rollouts)
-        self._shifts = Shifts(desired, parts, rollouts)
+        self._commits = Commits(desired, rollouts, ticks)
+        self._shifts = Shifts(desired, parts, rollouts, ticks)
         self._toward = {
             Goal.SHARE: self._share,
             Goal.EVERYTHING: self._everything,
@@ -67,25 +70,9 @@ class RouteCanaries(Canaries):
             Goal.GONE: self._gone,
         }
 
-    @override
-    def check(self, spec: TargetSpec) -> Sequence[str]:
-        for wrong, advice in self._misfits(spec):
-            raise Misconfigured(wrong, reason_code=IMPOSSIBLE, hint=advice)
-        return ()
-
-    @override
-    def look(self, spec: TargetSpec, order: Order, revision: str, aim: Aim) -> Stand:
-        return self._move(Errand(spec, order, revision, aim)).stand
-
-    @override
-    def toward(self, spec: TargetSpec, order: Order, revision: str, aim: Aim) -> Stand:
-        stand, deed = self._move(Errand(spec, order, revision, aim))
-        if deed is not None:
-            deed()
-        return stand
-
     # --- reading -------------------------------------------------------------------------------
 
+    @override
     def _move(self, errand: Errand) -> Move:
         values = (errand.order.base, errand.revision)
         scene = self._scene(errand.spec, values, errand.order.image.digest)
@@ -108,8 +95,8 @@ class RouteCanaries(Canaries):
         stable = _stable(_without(view, route), place, values, read)
         return Scene(route, split_of(found, route), stable, workload_of(canary), digest)
 
+    @override
     def _misfits(self, spec: TargetSpec) -> Iterator[Misfit]:
-        """Lazily: what is asked later may need what was found in order before."""
         plan, place = spec.canary, spec.argocd
         if plan is not None and plan.prometheus is None:
             yield (
@@ -177,9 +164,21 @@ class RouteCanaries(Canaries):
             return Move(stands(scene, doing="the whole service rolls", said=said))
         if seen.end is not End.SUCCEEDED:
             return Move(_as_argo_cd_says(scene, seen))
-        return self._nothing(scene, errand)
+        return self._off(scene, errand)
 
     def _nothing(self, scene: Scene, errand: Errand) -> Move:
+        """Neither by weights, nor because the whole service has begun to roll."""
+        began = self._commits.brought(errand) is not None
+        if began and self._commits.in_git(errand):
+            doing = "git goes back to the earlier version"
+            return Move(stands(scene, doing=doing), lambda: self._commits.take_back(errand))
+        off = self._off(scene, errand)
+        if not (off.stand.reached and began and scene.rolls):
+            return off
+        return Move(stands(scene, doing="the earlier version takes over again"))
+
+    def _off(self, scene: Scene, errand: Errand) -> Move:
+        """Toward no weight, in the cluster and in git."""
         if scene.split.wrong:
             said = f"{scene.split.wrong} Its weights are left alone."
             return Move(stands(scene, blocked=said))
@@ -190,11 +189,21 @@ class RouteCanaries(Canaries):
                 "it is."
             )
             return Move(stands(scene, blocked=said))
-        (written,) = self._shifts.read(errand, _spots(errand).canary)
-        if written != "0" or not scene.split.is_at(0.0):
-            return self._bring(scene, errand, self._weights(scene, errand, 0.0))
+        off = self._weights(scene, errand, 0.0)
+        if not scene.split.is_at(0.0):
+            return self._bring(scene, errand, off)
         if not scene.split.accepted:
             return Move(stands(scene, doing=scene.split.waits))
+        return self._settled(scene, errand, off)
+
+    def _settled(self, scene: Scene, errand: Errand, off: Shift) -> Move:
+        """It has no weight. Nothing may bring one back either."""
+        (written,) = self._shifts.read(errand, _spots(errand).canary)
+        if written != "0":
+            return self._bring(scene, errand, off)
+        if self._applies(errand) not in {None, self._shifts.commit(errand, off)}:
+            # Of an earlier commit, maybe: one that gives it traffic.
+            return Move(stands(scene, doing="Argo CD applies another commit first"))
         return Move(stands(scene, reached=True))
 
     def _gone(self, scene: Scene, errand: Errand) -> Move:

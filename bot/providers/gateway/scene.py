@@ -60,6 +60,13 @@ class Scene:
         seen = pods.observed >= pods.generation
         return seen and min(pods.updated, pods.available) >= pods.desired
 
+    @property
+    def rolls(self) -> bool:
+        """Whether the stable Deployment is to run the canary's image, or has pods that go yet."""
+        pods = self.stable
+        unseen = pods.observed < pods.generation
+        return unseen or runs(pods, self.digest) or pods.replicas > pods.updated
+
     def tasks(self, aim: Aim) -> int:
         """How many pods the canary is to have."""
         return aim.tasks or max(1, ceil(aim.share * self.stable.desired))

@@ -10,24 +10,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import NamedTuple
 
-from bot.model.canary import Stand
 from bot.model.errors import Misconfigured
 from bot.model.ports import Rollouts
 from bot.model.rollout import End, Observation, Watched
-from bot.providers.argo_rollouts.scene import Errand
+from bot.providers.argo_rollouts.errands import Errand
+from bot.providers.argo_rollouts.glimpses import Glimpses
 from bot.providers.argocd.desired import Change, DesiredParts, DesiredState
 from bot.providers.manifests import Spot
 
 _REMEMBERED = 1024
-
-
-class Move(NamedTuple):
-    """How it stands, and what to do about it; nothing where it is waited for, or is in the way."""
-
-    stand: Stand
-    deed: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +33,14 @@ class Shift:
 class Shifts:
     """Safe to share between threads."""
 
-    def __init__(self, desired: DesiredState, parts: DesiredParts, rollouts: Rollouts) -> None:
+    def __init__(
+        self,
+        desired: DesiredState,
+        parts: DesiredParts,
+        rollouts: Rollouts,
+        ticks: Callable[[], float],
+    ) -> None:
+        self._glimpses = Glimpses(ticks)
         self._desired = desired
         self._parts = parts
         self._rollouts = rollouts
@@ -49,13 +48,18 @@ class Shifts:
         self._made: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def read(self, errand: Errand, *spots: Spot) -> list[str]:
-        """What git says there now."""
-        stated = self._parts.read(errand.spec.argocd.manifests, spots)
-        return [stated.values[each] for each in spots]
+        """What git says there now, or did a moment ago."""
+        manifests = errand.spec.argocd.manifests
+
+        def ask() -> list[str]:
+            stated = self._parts.read(manifests, spots)
+            return [stated.values[each] for each in spots]
+
+        return self._glimpses.of(errand.order.deployment_id, spots, ask)
 
     def made(self, errand: Errand, shift: Shift) -> bool:
         """Whether git says it, as far as this process knows."""
-        return self._commit(errand, shift) is not None
+        return self.commit(errand, shift) is not None
 
     def make(self, errand: Errand, shift: Shift) -> None:
         """Write it. Raises ``Terminal`` (STALE_FROM) where somebody else changed it meanwhile."""
@@ -63,7 +67,10 @@ class Shifts:
             errand.order, deployment_id=f"{errand.order.deployment_id}-canary", reason=""
         )
         manifests = errand.spec.argocd.manifests
-        commit = self._parts.write(manifests, order, shift.first, shift.changes)
+        try:
+            commit = self._parts.write(manifests, order, shift.first, shift.changes)
+        finally:  # also where the answer was lost
+            self._glimpses.forget(errand.order.deployment_id)
         with self._lock:
             self._made[errand.order.deployment_id, shift.first] = commit
             while len(self._made) > _REMEMBERED:
@@ -72,7 +79,7 @@ class Shifts:
     def follow(self, errand: Errand, shift: Shift) -> Observation | None:
         """What Argo CD makes of it. Told that it is done, the next look asks git anew: what is
         looked for may have been changed since."""
-        commit = self._commit(errand, shift)
+        commit = self.commit(errand, shift)
         if commit is None:
             return None
         name = f"{errand.order.deployment_id}-{commit[:12]}"
@@ -88,7 +95,8 @@ class Shifts:
                 self._made.pop((errand.order.deployment_id, shift.first), None)
         return seen
 
-    def _commit(self, errand: Errand, shift: Shift) -> str | None:
+    def commit(self, errand: Errand, shift: Shift) -> str | None:
+        """Since which commit git says it, as far as this process knows."""
         with self._lock:
             return self._made.get((errand.order.deployment_id, shift.first))
 

@@ -14,6 +14,8 @@ from bot.providers.kube.cluster import Raw
 from bot.providers.kube.fields import Fields
 from bot.providers.kube.workload import Workload, digest_in
 
+#: True where a Gateway leaves out some of its rules, or goes on by an earlier state of them.
+_PARTLY = "PartiallyInvalid"
 #: Shares that differ by less than this are the same.
 ALIKE = 1e-4
 
@@ -79,21 +81,41 @@ def _share(rule: Fields, route: Route) -> float | str | None:
 
 
 def _unaccepted(route: Fields) -> Iterator[str]:
-    """Why it is not in force as it stands, each a clause."""
-    generation = route.inside("metadata").number("generation")
-    parents = list(route.inside("status").items("parents"))
-    if not parents:
-        yield "no Gateway has taken note of the HTTPRoute"
-    for parent in parents:
-        name = parent.inside("parentRef").text("name")
-        for each in parent.items("conditions"):
-            if each.text("type") not in {"Accepted", "ResolvedRefs"}:
-                continue
-            if each.number("observedGeneration", generation) < generation:
-                yield f"Gateway {name} has not seen the newest weights yet"
-            elif each.text("status") != "True":
-                said = each.text("message") or each.text("reason")
-                yield f"Gateway {name} does not accept the HTTPRoute: {said}"
+    """Why it is not in force as it stands, each a clause.
+
+    A Gateway that it is bound to no more may have left its word behind: that one does not count.
+    """
+    metadata, status = route.inside("metadata"), route.inside("status")
+    wanted = [_name(each, metadata) for each in route.inside("spec").items("parentRefs")]
+    if not wanted:
+        yield "the HTTPRoute is bound to no Gateway"
+    told = [(_name(each.inside("parentRef"), metadata), each) for each in status.items("parents")]
+    for name in wanted:
+        words = [parent for other, parent in told if other == name]
+        if not words:
+            yield f"Gateway {name[1]} has not taken note of the HTTPRoute"
+        for parent in words:
+            yield from _refused(parent, name[1], metadata.number("generation"))
+
+
+def _refused(parent: Fields, name: str, generation: int) -> Iterator[str]:
+    known = {each.text("type"): each for each in parent.items("conditions")}
+    if "Accepted" not in known:
+        yield f"Gateway {name} has not accepted the HTTPRoute yet"
+    for kind, good in (("Accepted", "True"), ("ResolvedRefs", "True"), (_PARTLY, "False")):
+        if (each := known.get(kind)) is None:
+            continue
+        if each.number("observedGeneration", generation) < generation:
+            yield f"Gateway {name} has not seen the newest weights yet"
+        elif each.text("status") != good:
+            said = each.text("message") or each.text("reason")
+            yield f"Gateway {name} does not accept the HTTPRoute: {said}"
+
+
+def _name(parent: Fields, metadata: Fields) -> tuple[str, str, str, int]:
+    """By what a reference to a Gateway, or to one of its listeners, is known again."""
+    namespace = parent.text("namespace") or metadata.text("namespace")
+    return namespace, parent.text("name"), parent.text("sectionName"), parent.number("port")
 
 
 def runs(workload: Workload, value: str) -> bool:

@@ -51,7 +51,7 @@ def brief(one: Canary) -> str:
     if one.off:
         return f"canary {_does(one)}"
     held = ", held" if one.held_by and one.phase in _HOLDABLE else ""
-    return f"canary at {in_percent(one.share)}, {_step(one)}, {_DOES[one.phase]}{held}"
+    return f"canary at {in_percent(one.traffic)}, {_step(one)}, {_DOES[one.phase]}{held}"
 
 
 def canary(one: Canary, promoters: str = "") -> Iterator[Block]:
@@ -108,21 +108,22 @@ def _trail(one: Canary) -> str:
 
 
 def _new(one: Canary) -> str:
-    share = "" if one.over else f"{in_percent(one.share) if one.share else 'none'} of the traffic"
     counts = one.judgement.canary if one.judgement else ()
-    return _version(one, share, one.canary, _figures(one, counts, is_canary=True))
+    figures = _figures(one, counts, is_canary=True)
+    return _version(one, one.traffic, one.canary, figures)
 
 
 def _stable(one: Canary) -> str:
-    rest = round(1 - one.share, 6)
-    share = "" if one.over else f"{in_percent(rest) if rest else 'none'} of the traffic"
     counts = one.judgement.stable if one.judgement else ()
-    return _version(one, share, one.stable, _figures(one, counts, is_canary=False))
+    figures = _figures(one, counts, is_canary=False)
+    return _version(one, round(1 - one.traffic, 6), one.stable, figures)
 
 
-def _version(one: Canary, share: str, crew: Crew, figures: Iterator[str]) -> str:
-    tasks = "" if one.over else _tasks(crew)
-    return "\n".join(filter(None, [share, tasks, *figures]))
+def _version(one: Canary, share: float, crew: Crew, figures: Iterator[str]) -> str:
+    if one.over:
+        return "\n".join(figures)
+    traffic = f"{in_percent(share) if share else 'none'} of the traffic"
+    return "\n".join([traffic, _tasks(crew), *figures])
 
 
 def _tasks(crew: Crew) -> str:

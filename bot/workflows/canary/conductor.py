@@ -285,16 +285,13 @@ class Conductor(Patrol):
             stand = does(spec, order, deployment.revision or "", aim(canary))
         except Terminal as fault:
             said = f"{fault.message} {fault.hint}".strip()
-            as_it_was = Stand(
-                reached=False, share=canary.share, canary=canary.canary, stable=canary.stable
-            )
+            as_it_was = Stand(reached=False, share=None, canary=canary.canary, stable=canary.stable)
             if canary.phase not in ON_TRIAL:
                 return replace(as_it_was, blocked=said), ""
             if canary.phase is not Phase.SHIFTING:
-                return replace(as_it_was, share=None), said
+                return as_it_was, said
             code = fault.reason_code
-            ended = replace(as_it_was, share=None, end=End.FAILED)
-            return replace(ended, explanation=said, reason_code=code), ""
+            return replace(as_it_was, end=End.FAILED, explanation=said, reason_code=code), ""
         # What is only looked at may look finished, but is not yet meant to be.
         return replace(stand, reached=stand.reached and (acts or canary.phase not in ACTIVE)), ""
 

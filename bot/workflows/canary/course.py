@@ -113,14 +113,25 @@ def _returning(seen: Seen) -> Turn:
         changes = _entering(seen, Phase.CLEANING) | {"share": 0.0}
         return Turn(changes, (entry,), (note,), ended)
     way_out = "Where that is the stable version's fault, /rollback mends it and waits for nothing."
-    return _stuck(seen, "The canary cannot be taken back yet", way_out)
+    blocked = seen.stand.blocked or _overdue(seen, seen.timeout)
+    return _stuck(seen, blocked, "The canary cannot be taken back yet", way_out)
 
 
 def _cleaning(seen: Seen) -> Turn:
     if seen.stand.reached:
         entry = Entry("canary.gone", "done", "Nothing of the canary is left.")
         return Turn(_entering(seen, Phase.OVER), (entry,))
-    return _stuck(seen, "The canary cannot be removed yet")
+    blocked = seen.stand.blocked or _overdue(seen, seen.timeout + seen.canary.plan.clean_up_after)
+    return _stuck(seen, blocked, "The canary cannot be removed yet")
+
+
+def _overdue(seen: Seen, limit: timedelta) -> str:
+    """That the way back takes longer than it should, a sentence; nothing where it does not. It has
+    no end but its aim: so people have to hear of it, and a rollback waits for it no longer."""
+    if seen.here <= limit:
+        return ""
+    doing = f" {seen.stand.doing}".rstrip() or " nothing tells why"
+    return f"After {format_duration(limit)} it still goes on:{doing}."
 
 
 # --- on trial ------------------------------------------------------------------------------------
@@ -325,13 +336,13 @@ def _promoting(seen: Seen) -> Turn:
     if seen.canary.wish is not None:
         said = "It takes over already: only /rollback takes it back from here."
         return Turn({"wish": None}, notes=(Note(f"late:{seen.now.isoformat()}", said),))
-    return _stuck(seen, "The new version cannot take over yet")
+    return _stuck(seen, stand.blocked, "The new version cannot take over yet")
 
 
-def _stuck(seen: Seen, what: str, way_out: str = "") -> Turn:
+def _stuck(seen: Seen, blocked: str, what: str, way_out: str = "") -> Turn:
     """Tell people once in each phase what is in the way; it is tried on all the same. How it is
     put may change from look to look, which the card shows."""
-    blocked, canary = seen.stand.blocked, seen.canary
+    canary = seen.canary
     if blocked == canary.trouble:
         return Turn()
     if not blocked or canary.trouble:

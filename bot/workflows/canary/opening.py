@@ -61,7 +61,7 @@ class Opening:
         """What it becomes is not the only version that serves, for a while."""
         said = (
             f"It begins although {stuck.deployment_id}'s canary still gets "
-            f"{in_percent(stuck.share)} of the traffic: that goes back as soon as it can."
+            f"{in_percent(stuck.traffic)} of the traffic: that goes back as soon as it can."
         )
         with self._parts.store.begin() as tx:
             tx.outbox.thread(rollback.id, f"beside:{stuck.deployment_id}", said)

@@ -91,13 +91,15 @@ def down_since(canary: Canary, stand: Stand, now: datetime) -> datetime | None:
 
 
 def told(canary: Canary, stand: Stand, judged: Judged | None, at: datetime) -> dict[str, Any]:
-    """What the card shows that has changed. A share that cannot be told stays what it was."""
+    """What the card shows that has changed, also where somebody else changed the weights. A share
+    that cannot be told stays what it was."""
     now: dict[str, Any] = {
         "down_since": down_since(canary, stand, at),
         "canary": stand.canary,
         "stable": stand.stable,
         "doing": stand.doing,
         "expires_at": stand.expires_at,
+        "flows": canary.flows if stand.share is None else stand.share,
     }
     if canary.arms is None or (stand.arms is not None and canary.arms != stand.arms):
         now["arms"] = stand.arms

@@ -14,6 +14,7 @@ from bot.model.canary_plan import CanaryStep
 from bot.model.deployment import Status
 from bot.model.errors import AccessDenied, Misconfigured, Unknown, Unreachable
 from bot.model.reply import Accepted, Refused
+from bot.slack.views.canary_card import brief
 from bot.workflows.canary.bench import analysis_plan
 from bot.workflows.canary.conductor import UNREADABLE
 from tests.fakes.conducted import STEPS, Stage
@@ -412,6 +413,8 @@ def test_weights_that_somebody_else_changed_are_told_and_left(rooms: Rooms) -> N
     canary = stage.canary(made)
     assert (canary.phase, canary.trouble) == (Phase.ASKING, "Somebody else changed the weights.")
     assert stage.traffic.share == 0.7
+    assert (canary.share, canary.traffic) == (0.1, 0.7), "what was aimed at, and what flows"
+    assert brief(canary).startswith("canary at 70%")
     stage.says(Act.PROMOTE)
     stage.looks(times=3)
     assert stage.traffic.share == 0.5

@@ -191,6 +191,46 @@ def test_what_blocks_it_is_told_to_people_once(rooms: Rooms) -> None:
     assert sum("cannot be taken back yet" in text for text in rooms.said(made.id)) == 1
 
 
+def test_a_way_back_that_does_not_end_is_told_and_a_rollback_begins(rooms: Rooms) -> None:
+    """Nothing says that it is blocked: an earlier version may never start, or a sync never end."""
+    rooms.finished("v2")
+    stage = Stage(rooms)
+    made = stage.begin("v3")
+    stage.looks(times=4)
+    stage.says(Act.ABORT)
+    stage.traffic.slow = True
+    stage.looks(60.0, times=29)
+    back = rooms.asked("alice", Rollback(STAGING, to="v1"))
+    for step in (rooms.steps.adopt, rooms.steps.begin, rooms.steps.prepare):
+        step(back.id)
+    assert rooms.steps.start(back.id) > 0
+    stage.looks(60.0, times=4)
+    told = [text for text in rooms.said(made.id) if "cannot be taken back yet" in text]
+    assert len(told) == 1
+    assert "After 30m it still goes on: something is under way." in told[0]
+    assert rooms.steps.start(back.id) == 0
+    assert rooms.get(back.id).handle is not None
+    stage.traffic.slow = False
+    stage.looks(30.0, times=4)
+    assert stage.traffic.share == 0
+
+
+def test_leftovers_that_do_not_go_are_told(rooms: Rooms) -> None:
+    """Until they are gone no other canary begins there."""
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.looks(times=4)
+    stage.says(Act.ABORT)
+    stage.looks(times=4)
+    assert stage.canary(made).phase is Phase.CLEANING
+    stage.traffic.slow = True
+    stage.looks(60.0, times=40)
+    told = [text for text in rooms.said(made.id) if "cannot be removed yet" in text]
+    assert len(told) == 1
+    assert "it still goes on: something is under way." in told[0]
+    assert stage.canary(made).trouble
+
+
 # --- shifts that are in somebody's way -----------------------------------------------------------
 
 

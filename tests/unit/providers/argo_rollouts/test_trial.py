@@ -1,57 +1,56 @@
-"""What counts as taken over: Argo CD and the Rollout have to agree, about the newest spec."""
+"""What counts as a share, and as taken over: nothing that is older than the newest spec."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from typing_extensions import override
 
 from bot.model.canary import Aim, Goal
-from bot.model.canary_plan import CanaryPlan, CanaryStep, Rollout
-from bot.model.deployment import Image, Progress
-from bot.model.rollout import End, Observation, Order
-from bot.providers.argo_rollouts.commits import Commits
-from bot.providers.argo_rollouts.controls import Controls
-from bot.providers.argo_rollouts.scene import Errand, Scene
+from bot.model.deployment import Image
+from bot.model.rollout import End, Order
+from bot.providers.argo_rollouts.errands import Errand, Move
 from bot.providers.argo_rollouts.trial import Trial
-from bot.providers.argo_rollouts.views import PodsView, rollout_of
+from tests.fakes.argo_commits import NOW, FakeCommits, FakeControls
+from tests.fakes.argo_scenes import DIGEST, on_trial, taken_over, told_back
 from tests.fakes.argo_stage import spec_of
-from tests.fakes.cluster import FakeCluster, FakeClusters
-from tests.fakes.desired import FakeDesired
-from tests.fakes.rollouts import FakeRollouts
 
-DIGEST = f"sha256:{'a' * 64}"
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ORDER = Order("web-staging-7", Image("web", DIGEST, "v2"), "v1")
+#: At its first step, and at its second.
+FIRST, SECOND = 0.1, 0.5
 
 
-class SettledCommits(Commits):
-    """Argo CD says that the canary's commit is Synced, and Healthy for long enough."""
+class Play:
+    """One move of a trial, made if there is one to make."""
 
     def __init__(self) -> None:
-        super().__init__(FakeDesired("v1"), FakeRollouts(lambda: NOW))
+        self.commits, self.controls = FakeCommits(), FakeControls()
+        self.trial = Trial(self.controls, self.commits, lambda *_: ())
 
-    @override
-    def brought(self, errand: Errand) -> str | None:
-        return "c" * 40
+    def share(self, share: float, before: float, **scene: Any) -> Move:
+        aim = Aim(Goal.SHARE, NOW, share=share, before=before)
+        return self._made(self.trial.share(on_trial(**scene), self._errand(aim)))
 
-    @override
-    def follow(self, errand: Errand) -> Observation | None:
-        return Observation(Progress(4, 4), End.SUCCEEDED)
+    def everything(self, **scene: Any) -> Move:
+        aim = Aim(Goal.EVERYTHING, NOW, before=FIRST)
+        return self._made(self.trial.everything(on_trial(**scene), self._errand(aim)))
+
+    def over(self, **scene: Any) -> Move:
+        aim = Aim(Goal.EVERYTHING, NOW, before=FIRST)
+        return self._made(self.trial.everything(taken_over(**scene), self._errand(aim)))
+
+    def _errand(self, aim: Aim) -> Errand:
+        return Errand(spec_of(), ORDER, f"v2@{DIGEST}", aim)
+
+    def _made(self, move: Move) -> Move:
+        if move.deed is not None:
+            move.deed()
+        return move
 
 
-def scene(**status: Any) -> Scene:
-    rollout = Rollout(namespace="shop", name="web")
-    plan = CanaryPlan(rollout=rollout, steps=(CanaryStep(share=0.1),))
-    raw = {
-        "metadata": {"uid": "u1", "generation": 3},
-        "spec": {"strategy": {"canary": {"steps": [{"setWeight": 10}, {"pause": {}}]}}},
-        "status": {"currentPodHash": "new", "stableRS": "new", "currentStepIndex": 2, **status},
-    }
-    pods = (PodsView("new", (f"web:v2@{DIGEST}",), 4, 4, 4),)
-    return Scene(plan, rollout, rollout_of(raw), pods, DIGEST)
+@pytest.fixture
+def play() -> Play:
+    return Play()
 
 
 @pytest.mark.parametrize(
@@ -65,10 +64,54 @@ def scene(**status: Any) -> Scene:
     ],
 )
 def test_healthy_at_the_newest_spec_by_both_accounts(
-    phase: str, observed: str, *, reached: bool
+    play: Play, phase: str, observed: str, *, reached: bool
 ) -> None:
-    trial = Trial(Controls(FakeClusters(FakeCluster())), SettledCommits(), lambda *_: ())
-    errand = Errand(spec_of(), ORDER, f"v2@{DIGEST}", Aim(Goal.EVERYTHING, NOW, before=0.1))
-    move = trial.everything(scene(phase=phase, observedGeneration=observed), errand)
+    move = play.over(phase=phase, observedGeneration=observed)
     assert move.stand.reached is reached
     assert move.deed is None
+
+
+def test_nothing_has_taken_over_before_argo_cd_says_so_too(play: Play) -> None:
+    play.commits.end = None
+    assert not play.over(phase="Healthy", observedGeneration="3").stand.reached
+    play.commits.end = End.FAILED
+    assert play.over(phase="Healthy", observedGeneration="3").stand.end is End.FAILED
+
+
+def test_at_its_step_with_its_pods_and_weights_it_has_its_share(play: Play) -> None:
+    assert play.share(FIRST, FIRST).stand.reached
+    assert not play.share(FIRST, FIRST, available=0).stand.reached, "no pod serves"
+    assert not play.share(FIRST, FIRST, verified=False).stand.reached, "not confirmed"
+    assert not play.share(FIRST, FIRST, weight=0).stand.reached, "the router was not told yet"
+    assert play.controls.told == []
+
+
+def test_it_is_promoted_once_it_waits_and_the_newest_spec_was_seen(play: Play) -> None:
+    play.share(SECOND, FIRST, observedGeneration="2")
+    play.share(SECOND, FIRST, pauseConditions=None, controllerPause=True)
+    play.share(SECOND, FIRST, pauseConditions=None, controllerPause=False)
+    assert play.controls.told == []
+    play.share(SECOND, FIRST)
+    assert play.controls.told == ["promote"]
+
+
+def test_all_of_it_is_promoted_once_and_on_the_newest_spec(play: Play) -> None:
+    play.everything(observedGeneration="2")
+    play.everything(promoteFull=True, pauseConditions=None, controllerPause=False)
+    assert play.controls.told == []
+    play.everything()
+    assert play.controls.told == ["promote fully"]
+
+
+def test_degraded_counts_for_the_newest_spec_alone(play: Play) -> None:
+    assert play.share(FIRST, FIRST, phase="Degraded", observedGeneration="2").stand.end is None
+    unpausing = {"pauseConditions": None, "controllerPause": True}
+    assert play.share(FIRST, FIRST, phase="Degraded", **unpausing).stand.end is None
+    assert play.share(FIRST, FIRST, phase="Degraded").stand.end is End.FAILED
+
+
+def test_what_the_controller_has_not_seen_yet_is_nobodys_hand(play: Play) -> None:
+    aim = Aim(Goal.SHARE, NOW, share=FIRST, before=FIRST)
+    errand = Errand(spec_of(), ORDER, f"v2@{DIGEST}", aim)
+    assert play.trial.share(told_back(), errand).stand.foreign
+    assert not play.trial.share(told_back(observedGeneration="2"), errand).stand.foreign

@@ -20,16 +20,21 @@ ROUTE = Route(
 )
 
 
+ACCEPTED = {"type": "Accepted", "status": "True", "observedGeneration": 3}
+
+
 def ref(name: str, weight: int | None = None) -> dict[str, Any]:
     return {"name": name} | ({} if weight is None else {"weight": weight})
 
 
 def raw(*rules: list[dict[str, Any]], conditions: Any = None) -> dict[str, Any]:
-    accepted = [{"type": "Accepted", "status": "True", "observedGeneration": 3}]
-    parent = {"parentRef": {"name": "public"}, "conditions": conditions or accepted}
+    parent = {"parentRef": {"name": "public"}, "conditions": conditions or [ACCEPTED]}
     return {
         "metadata": {"name": "web", "generation": 3},
-        "spec": {"rules": [{"backendRefs": each} for each in rules]},
+        "spec": {
+            "parentRefs": [{"name": "public"}],
+            "rules": [{"backendRefs": each} for each in rules],
+        },
         "status": {"parents": [] if conditions == [] else [parent]},
     }
 
@@ -72,14 +77,25 @@ def test_what_cannot_be_shifted_is_said(rules: list[Any], wrong: str) -> None:
 @pytest.mark.parametrize(
     ("conditions", "waits"),
     [
-        ([], "no Gateway has taken note"),
+        ([], "Gateway public has not taken note"),
         (
             [{"type": "Accepted", "status": "True", "observedGeneration": 2}],
             "Gateway public has not seen the newest weights yet",
         ),
         (
-            [{"type": "ResolvedRefs", "status": "False", "reason": "BackendNotFound"}],
+            [ACCEPTED, {"type": "ResolvedRefs", "status": "False", "reason": "BackendNotFound"}],
             "Gateway public does not accept the HTTPRoute: BackendNotFound",
+        ),
+        (
+            [{"type": "ResolvedRefs", "status": "True"}],
+            "Gateway public has not accepted the HTTPRoute yet",
+        ),
+        (
+            [
+                ACCEPTED,
+                {"type": "PartiallyInvalid", "status": "True", "reason": "RuleDropped"},
+            ],
+            "Gateway public does not accept the HTTPRoute: RuleDropped",
         ),
     ],
 )
@@ -87,6 +103,17 @@ def test_weights_count_once_the_gateway_has_taken_note(conditions: Any, waits: s
     split = split_of(raw([ref("web", 90), ref("web-canary", 10)], conditions=conditions), ROUTE)
     assert not split.accepted
     assert waits in split.waits
+
+
+def test_every_gateway_that_it_is_bound_to_counts_and_no_other() -> None:
+    route = raw([ref("web", 90), ref("web-canary", 10)])
+    left = {"parentRef": {"name": "old"}, "conditions": [{**ACCEPTED, "status": "False"}]}
+    route["status"]["parents"].append(left)
+    assert split_of(route, ROUTE).accepted
+    route["spec"]["parentRefs"].append({"name": "public", "sectionName": "internal"})
+    assert not split_of(route, ROUTE).accepted
+    route["spec"]["parentRefs"] = []
+    assert split_of(route, ROUTE).waits == "the HTTPRoute is bound to no Gateway"
 
 
 @pytest.mark.parametrize(
