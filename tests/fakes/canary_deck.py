@@ -18,7 +18,7 @@ from tests.fakes.trial_deck import TrialDeck
 
 #: Services that each have a load balancer of their own; a test takes one.
 SERVICES = 12
-PER_SECOND = 40.0
+PER_SECOND = 400.0
 CATALOG = """\
 version: 1
 services:
@@ -48,6 +48,7 @@ TARGET = """\
       steps:
         - {share: 10%, bake: 3m}
         - {share: 50%, bake: 2m}
+      cloudwatch: {settles_after: 10s}
       inconclusive: ask
       clean_up_after: 10s
 """

@@ -14,6 +14,7 @@ from pathlib import Path
 from bot.__main__ import main
 from bot.providers import fleet
 from bot.settings import clock
+from bot.workflows.canary import conductor
 
 AHEAD = Path(os.environ["SHIFTED_BY"])  # noqa: TID251 - the test that starts this says where
 
@@ -30,6 +31,8 @@ def ticks() -> float:
 
 
 if __name__ == "__main__":
+    # Its time goes by fast, so canaries are looked at more often than every few seconds.
+    conductor.QUICK, conductor.CALM = 0.1, 0.3
     fleet.RolloutCanaries = partial(fleet.RolloutCanaries, ticks=ticks)  # type: ignore[assignment,attr-defined]
     clock.SystemClock.now = now  # type: ignore[method-assign]
     main()

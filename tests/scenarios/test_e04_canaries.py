@@ -43,7 +43,8 @@ def test_e4_what_never_becomes_healthy_goes_back_before_any_visitor_sees_it(
     deck.place.push(service, "v3", "slow")
     deck.world.set_timings(slow=7200)
     deployment = deck.begin(service, "v3")
-    deck.later(lambda: deck.shown(deployment, "0 of 1 tasks are healthy"), "what it waits for")
+    deck.later(lambda: deck.made(service), "its service", leap=1)
+    deck.until_card(deployment, "0 of 1 tasks are healthy")
     assert (deck.get(deployment).status, deck.weights(service)) == (Status.RUNNING, (100, 0))
     ended = deck.until_ended(deployment, Status.ROLLED_BACK)
     assert ended.reason_code == "TIMED_OUT"
@@ -63,7 +64,7 @@ def test_e4_counts_that_look_right_are_no_success_while_ecs_is_still_at_it(
     deck.until_phase(deployment, Phase.BAKING, step=0)
     with old_tasks_that_linger(deck):
         deck.conduct("alice", service, "promote --full")
-        deck.later(lambda: deck.shown(deployment, "4 of 4 tasks"), "all the new tasks", leap=5)
+        deck.later(lambda: deck.shown(deployment, "4 of 4 tasks"), "all the new tasks", leap=2)
         primary = deck.world.service(CLUSTER, f"{service}-staging").primary
         assert primary.rollout_state != "COMPLETED"
         assert deck.get(deployment).status is Status.RUNNING

@@ -95,7 +95,7 @@ def test_e8_a_closed_sync_window_is_told_and_nothing_comes_of_it_after_an_abort(
     try:
         deployment = deck.begin(service)
         deck.later(lambda: deck.written(service) == "v2", "the commit", leap=2)
-        deck.later(lambda: deck.shown(deployment, "lets no sync through"), "the reason", leap=2)
+        deck.later(lambda: deck.shown(deployment, "lets no sync through"), "the reason", leap=1)
         assert deck.get(deployment).status is Status.RUNNING
         deck.conduct("alice", service, "abort")
         ended = deck.until_ended(deployment, Status.ROLLED_BACK)
@@ -114,7 +114,7 @@ def test_e8_another_operation_is_in_progress_and_ours_comes_after(deck: RolloutD
         deck.argocd.sync(f"{service}-staging")
         deployment = deck.begin(service)
         words = "Another operation is in progress"
-        deck.later(lambda: deck.shown(deployment, words), words, leap=2)
+        deck.later(lambda: deck.shown(deployment, words), words, leap=1)
         assert deck.weight(service) == 0
     finally:
         deck.argocd.set_pace(apply=1.0)
