@@ -110,6 +110,14 @@ class CanaryDeck(TrialDeck):
         found = self.world.balancers.weights(front.rule)
         return found.get(front.stable, 0), found.get(front.canary, 0)
 
+    def shifts(self, service: str) -> int:
+        """How often its rule's weights were set."""
+        rule = self.fronts[service].rule
+        return sum(
+            call.took_effect and call.parameters.get("RuleArn") == rule
+            for call in self.world.calls("ModifyRule")
+        )
+
     def made(self, service: str) -> int:
         """How many canary services were made for it."""
         return sum(

@@ -73,10 +73,11 @@ class TrialDeck(Fleet):
         assert found is not None
         return found
 
-    def until_ended(self, deployment_id: str, *wanted: Status) -> Deployment:
+    def until_ended(self, deployment_id: str, *wanted: Status, leap: float = 20.0) -> Deployment:
         self.later(
             lambda: self.get(deployment_id).settled,
             f"the end of {deployment_id}: {self.canary(deployment_id)}",
+            leap=leap,
         )
         found = self.get(deployment_id)
         assert found.status in wanted, found
