@@ -135,7 +135,7 @@ def outside(
     shore: ShoreMaker = ecs_shore,
     wall: Callable[[], float] = time.time,
 ) -> Iterator[Outside]:
-    world, workspace = World(seed=7, speed=speed, wall=wall), Workspace()
+    world, workspace = World(seed=7, speed=speed, wall=wall), Workspace(clock=wall)
     muster(workspace)
     with world, workspace, shore(world, folder) as theirs:
         place = Outside(world, workspace, folder, database_url, theirs)

@@ -66,7 +66,7 @@ TARGET = """\
       steps:
         - {{share: 10%, bake: 3m}}
         - {{share: 50%, bake: 2m}}
-      inconclusive: ask
+      inconclusive: extend
       clean_up_after: 10s"""
 
 

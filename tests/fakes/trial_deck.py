@@ -63,12 +63,16 @@ class TrialDeck(Fleet):
         with self.database.read() as tx:
             return tx.canaries.get(deployment_id)
 
-    def until_phase(self, deployment_id: str, *phases: Phase, step: int | None = None) -> Canary:
+    def until_phase(
+        self, deployment_id: str, *phases: Phase, step: int | None = None, leap: float = 20.0
+    ) -> Canary:
         def there() -> bool:
             found = self.canary(deployment_id)
             return found is not None and found.phase in phases and step in {None, found.step}
 
-        self.later(there, f"{deployment_id} to be {phases}; {self.canary(deployment_id)}")
+        self.later(
+            there, f"{deployment_id} to be {phases}; {self.canary(deployment_id)}", leap=leap
+        )
         found = self.canary(deployment_id)
         assert found is not None
         return found

@@ -143,7 +143,7 @@ def test_e11_what_is_ignored_is_told_and_never_counted_as_done(deck: RolloutDeck
     service, deployment = on_trial(deck)
     with halted(deck):
         deck.conduct("alice", service, "promote --full")
-        deck.until_phase(deployment, Phase.RETURNING)
+        deck.until_phase(deployment, Phase.RETURNING, leap=60)
         assert deck.get(deployment).status is Status.RUNNING
         words = "does the controller of Argo Rollouts run?"
         deck.later(lambda: deck.shown(deployment, words), words)
