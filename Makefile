@@ -26,13 +26,15 @@ setup: $(READY) ## Make .venv with everything that uv.lock pins
 demo: $(READY) ## Run the bot on local stand-ins and open the playground in a browser
 	@$(BIN)/quarterdeck demo
 
+# Bytecode is kept, whatever the machine's habit: else each worker compiles all tests for itself.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(READY) ## Run all tests
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 lint: $(READY) ## Style, types, architecture
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@$(BIN)/mypy -n auto
 	@$(BIN)/lint-imports
 
 format: $(READY) ## Rewrite the code in the project's format

@@ -1,7 +1,4 @@
-"""The whole bot, a load balancer with visitors, and a clock that goes as fast as a test needs.
-
-AWS and the bot share the clock: both move with the machine's time, and by leaps with ``pass_time``.
-"""
+"""The whole bot with canaries on ECS: each service has a load balancer, and visitors."""
 
 from __future__ import annotations
 
@@ -9,21 +6,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
 
 from typing_extensions import override
 
-from bot.model.canary import Canary, Phase
-from bot.model.deployment import Deployment, Status
 from bot.playground.aws.balancers import Front
 from bot.playground.aws.metrics import Publication
 from bot.playground.aws.records import Behaviour
-from tests.fakes.fleet import CLUSTER, Fleet
-from tests.fakes.harbour import Outside, Ship, outside
+from tests.fakes.fleet import CLUSTER
+from tests.fakes.harbour import Outside, outside
+from tests.fakes.trial_deck import TrialDeck
 
 #: Services that each have a load balancer of their own; a test takes one.
 SERVICES = 12
-PER_SECOND = 40.0
+PER_SECOND = 400.0
 CATALOG = """\
 version: 1
 services:
@@ -53,19 +48,18 @@ TARGET = """\
       steps:
         - {share: 10%, bake: 3m}
         - {share: 50%, bake: 2m}
+      cloudwatch: {settles_after: 10s}
       inconclusive: ask
       clean_up_after: 10s
 """
 
 
-class CanaryDeck(Fleet):
+class CanaryDeck(TrialDeck):
     """``front`` of a service is its load balancer, its rule and its target groups."""
 
     def __init__(self, place: Outside, clock: Path) -> None:
-        super().__init__(place)
-        self._clock = clock
+        super().__init__(place, clock)
         self.fronts: dict[str, Front] = {}
-        self.ship = Ship(place, module="tests.fakes.shifted")
         # What is measured is published at once: when a minute counts is the bot's business.
         self.world.metrics.publication = Publication(least=0, most=0, revised=0, missing=0)
         for number in range(SERVICES):
@@ -103,59 +97,9 @@ class CanaryDeck(Fleet):
     def service(self) -> str:
         return f"svc{next(self._numbers)}"
 
-    # --- time ----------------------------------------------------------------------------------
-
-    def pass_time(self, seconds: float) -> None:
-        """For AWS and then for the bot, which so never asks for what is not there yet."""
-        self.world.advance(seconds)
-        self._clock.write_text(str(float(self._clock.read_text() or 0) + seconds))
-
-    def later(self, true: object, what: str, *, leap: float = 20.0, most: float = 7200.0) -> None:
-        """Let time pass until something is true, with a pause for the bot after each leap."""
-        assert callable(true)
-        passed, pause = 0.0, Event()
-        give_up = time.monotonic() + 240
-        while not true():
-            assert passed < most, f"gave up waiting for {what}"
-            assert time.monotonic() < give_up, f"gave up waiting for {what}"
-            self.pass_time(leap)
-            passed += leap
-            pause.wait(0.35)
-
-    # --- canaries --------------------------------------------------------------------------------
-
-    def begin(self, service: str, version: str = "v2") -> str:
-        """A canary is asked for; its deployment's id."""
-        before = len(self.of(service))
-        self.asks("alice", f"{service} staging {version} --canary")
-        return f"{service}-staging-{before + 1}"
-
-    def canary(self, deployment_id: str) -> Canary | None:
-        with self.database.read() as tx:
-            return tx.canaries.get(deployment_id)
-
-    def until_phase(self, deployment_id: str, *phases: Phase, step: int | None = None) -> Canary:
-        def there() -> bool:
-            found = self.canary(deployment_id)
-            return found is not None and found.phase in phases and step in {None, found.step}
-
-        self.later(there, f"{deployment_id} to be {phases}; {self.canary(deployment_id)}")
-        found = self.canary(deployment_id)
-        assert found is not None
-        return found
-
-    def until_ended(self, deployment_id: str, *wanted: Status) -> Deployment:
-        self.later(
-            lambda: self.get(deployment_id).settled,
-            f"the end of {deployment_id}: {self.canary(deployment_id)}",
-        )
-        found = self.get(deployment_id)
-        assert found.status in wanted, found
-        return found
-
+    @override
     def until_gone(self, deployment_id: str) -> None:
-        """Until nothing of the canary is left."""
-        self.until_phase(deployment_id, Phase.OVER)
+        super().until_gone(deployment_id)
         name = f"{deployment_id.rpartition('-')[0]}-canary"
         left = [each for each in self.world.services() if each.name == name]
         assert all(each.status == "INACTIVE" for each in left), left
@@ -166,16 +110,13 @@ class CanaryDeck(Fleet):
         found = self.world.balancers.weights(front.rule)
         return found.get(front.stable, 0), found.get(front.canary, 0)
 
-    def conduct(self, name: str, service: str, words: str) -> str:
-        return self.asks(name, f"{service} staging {words}", slash="/canary")
-
-    def crash(self) -> None:
-        """``kill -9``, and a new start."""
-        self.ship.kill()
-        self.sail()
-
-    def sail(self) -> None:
-        self.ship.start(SHIFTED_BY=str(self._clock))
+    def shifts(self, service: str) -> int:
+        """How often its rule's weights were set."""
+        rule = self.fronts[service].rule
+        return sum(
+            call.took_effect and call.parameters.get("RuleArn") == rule
+            for call in self.world.calls("ModifyRule")
+        )
 
     def made(self, service: str) -> int:
         """How many canary services were made for it."""
@@ -200,7 +141,7 @@ def canary_deck(folder: Path, database_url: str = "") -> Iterator[CanaryDeck]:
     clock.write_text("0")
 
     def wall() -> float:
-        return time.time() + float(clock.read_text() or 0)
+        return time.time() + float(clock.read_text())
 
     with outside(folder, url, speed=1.0, wall=wall) as place:
         deck = CanaryDeck(place, clock)

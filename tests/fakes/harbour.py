@@ -31,6 +31,7 @@ from bot.store.database import Database
 from bot.store.session import make_engine
 from tests.fakes.clock import MachineClock
 from tests.fakes.shore import CLUSTER, Shore, ShoreMaker, ecs_shore, placed
+from tests.fakes.slipway import AVAILABLE, Launched, Order, slipway
 
 #: The release under test.
 HOME = Path(__file__).parents[2]
@@ -134,7 +135,7 @@ def outside(
     shore: ShoreMaker = ecs_shore,
     wall: Callable[[], float] = time.time,
 ) -> Iterator[Outside]:
-    world, workspace = World(seed=7, speed=speed, wall=wall), Workspace()
+    world, workspace = World(seed=7, speed=speed, wall=wall), Workspace(clock=wall)
     muster(workspace)
     with world, workspace, shore(world, folder) as theirs:
         place = Outside(world, workspace, folder, database_url, theirs)
@@ -276,7 +277,7 @@ class Ship:
         self._command, self._module = command, module
         self._home = home
         self._log = place.folder / f"{name}.log"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Launched | None = None
         self.url = ""
 
     def start(self, **environment: str) -> None:
@@ -292,13 +293,17 @@ class Ship:
         }
         stream: IO[bytes] = self._log.open("ab")
         with stream:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", self._module, self._command],
-                cwd=self._home,
-                env=variables,
-                stdout=stream,
-                stderr=stream,
-            )
+            if AVAILABLE and self._home == HOME:
+                order = Order(self._module, (self._command,), str(HOME), variables)
+                self.process = slipway(HOME).launch(order, stream)
+            else:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", self._module, self._command],
+                    cwd=self._home,
+                    env=variables,
+                    stdout=stream,
+                    stderr=stream,
+                )
         self.url = f"http://127.0.0.1:{port}"
         if self._command == "run":
             self._wait(self.ready)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +17,8 @@ from typing_extensions import override
 class HttpAnswers:
     """``status``, ``headers`` and ``body`` of every answer from now on.
 
-    ``asked`` are paths, headers and forms of what was asked.
+    ``asked`` are paths, headers and forms of what was asked. ``reply`` makes a body of path and
+    form where it is given.
     """
 
     status: int = 200
@@ -25,6 +26,7 @@ class HttpAnswers:
     headers: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, Mapping[str, str], Mapping[str, str]]] = field(default_factory=list)
     url: str = ""
+    reply: Callable[[str, Mapping[str, str]], bytes] | None = None
 
 
 @contextmanager
@@ -43,9 +45,10 @@ def http_answers() -> Iterator[HttpAnswers]:
             self.send_response(answers.status)
             for name, value in answers.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answers.body)))
+            body = answers.reply(self.path, asked) if answers.reply else answers.body
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(answers.body)
+            self.wfile.write(body)
 
         @override
         def log_message(self, format: str, *args: Any) -> None:

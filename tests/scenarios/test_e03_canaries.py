@@ -51,8 +51,8 @@ def test_e3_tasks_that_do_not_start_end_it_before_any_visitor_sees_them(deck: Ca
     deck.place.push(service, "v3", "crashing")
     deployment = deck.begin(service, "v3")
     deck.until_ended(deployment, Status.FAILED)
-    assert deck.weights(service) == (100, 0)
     deck.until_gone(deployment)
+    assert (deck.weights(service), deck.shifts(service)) == ((100, 0), 0)
 
 
 def test_e3_the_breaker_takes_back_what_was_promoted(deck: CanaryDeck) -> None:
@@ -105,9 +105,13 @@ def test_l6_a_rollback_ends_it_and_waits_for_the_traffic_alone(deck: CanaryDeck)
     deck.place.push(service, "v3")
     second = deck.begin(service, "v3")
     deck.until_phase(second, Phase.BAKING, step=0)
+    deck.world.faults.delay("ModifyRule", 4, n=1)
     deck.asks("alice", f"{service} staging", slash="/rollback")
     assert deck.get(second).status is Status.CANCELLED
     deck.until_ended(f"{service}-staging-3", Status.SUCCEEDED)
+    rows = [f"{row.entry.action} {row.entry.deployment_id}" for row in deck.rows()]
+    off, told = f"canary.returned {second}", f"rollout.tell {service}-staging-3"
+    assert off in rows[: rows.index(told)]
     assert deck.weights(service) == (100, 0)
     assert deck.running(f"{service}-staging") == deck.get(first).image.digest
     deck.until_gone(second)
@@ -117,8 +121,14 @@ def test_s3_a_word_that_comes_too_late_is_told_so(deck: CanaryDeck) -> None:
     service = deck.service()
     deployment = deck.begin(service)
     deck.until_phase(deployment, Phase.BAKING, step=0)
+    first = deck.until_card(deployment, "Promote to 50%")
+    deck.until_phase(deployment, Phase.BAKING, step=1)
+    said = deck.clicks("alice", first, "Promote to 50%", as_seen=True)
+    assert "That button belonged to an earlier step" in said
+    assert deck.denied(service)[-1].reason_code == "STALE_BUTTON"
     deck.conduct("bob", service, "abort")
     deck.until_ended(deployment, Status.ROLLED_BACK)
+    assert "NOT_RUNNING" in deck.clicks("alice", first, "Promote to 50%", as_seen=True)
     deck.until_gone(deployment)
     assert "No canary runs" in deck.conduct("alice", service, "promote")
     assert deck.denied(service)[-1].reason_code == "NOT_RUNNING"

@@ -90,6 +90,14 @@ def down_since(canary: Canary, stand: Stand, now: datetime) -> datetime | None:
     return min(canary.down_since or now, now)
 
 
+def under_way(stand: Stand) -> str:
+    """What is being done, and what is known of why it takes its time: a sync window that is closed,
+    pods that do not start."""
+    if stand.doing and stand.explanation:
+        return f"{stand.doing}. {stand.explanation}"
+    return stand.doing
+
+
 def told(canary: Canary, stand: Stand, judged: Judged | None, at: datetime) -> dict[str, Any]:
     """What the card shows that has changed, also where somebody else changed the weights. A share
     that cannot be told stays what it was."""
@@ -97,7 +105,7 @@ def told(canary: Canary, stand: Stand, judged: Judged | None, at: datetime) -> d
         "down_since": down_since(canary, stand, at),
         "canary": stand.canary,
         "stable": stand.stable,
-        "doing": stand.doing,
+        "doing": under_way(stand),
         "expires_at": stand.expires_at,
         "flows": canary.flows if stand.share is None else stand.share,
     }
