@@ -1,5 +1,5 @@
 """Where the contract of ``Metrics`` is played: the same traffic in memory, on CloudWatch (the local
-AWS) and on a real Prometheus."""
+AWS), on a real Prometheus and on the local one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from bot.providers.cloudwatch import CloudWatchMetrics
 from bot.providers.prometheus import PrometheusMetrics
 from bot.providers.prometheus.api import PrometheusApi
 from bot.providers.ticks import Closing
-from tests.contracts.real_prometheus import RealPrometheus, Sample
+from tests.contracts.local_prometheus import Prometheus as Server
+from tests.contracts.real_prometheus import Sample
 from tests.contracts.stages import LocalAws
 from tests.fakes.metrics import FakeMetrics, Traffic
 
@@ -137,7 +138,7 @@ class PrometheusStage(MetricsStage):
 
     closing = Closing(60, timedelta(seconds=30))
 
-    def __init__(self, server: RealPrometheus) -> None:
+    def __init__(self, server: Server) -> None:
         self.server = server
         number = next(_NUMBERS)
         self.start = _LONG_AGO + number * timedelta(hours=6)

@@ -12,6 +12,8 @@ import pytest
 from bot.model.canary import Reading, Wanted
 from bot.model.counts import Arm, Thresholds
 from bot.model.errors import Misconfigured, QuarterdeckError, Transient
+from tests.contracts.local_prometheus import Prometheus as Server
+from tests.contracts.local_prometheus import local_prometheus
 from tests.contracts.metric_stages import (
     CloudWatchStage,
     FakeStage,
@@ -37,7 +39,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealPrometh
         yield server
 
 
-@pytest.fixture(params=["fake", "cloudwatch", "prometheus"])
+@pytest.fixture(params=["fake", "cloudwatch", "prometheus", "local_prometheus"])
 def stage(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
@@ -49,12 +51,19 @@ def stage(
         case "cloudwatch":
             with local_aws(monkeypatch) as aws:
                 yield CloudWatchStage(aws)
+        case "local_prometheus":
+            with local_prometheus() as local:
+                yield from _on(local)
         case _:
             if prometheus is None:
                 pytest.skip(WHY_NOT)
-            place = PrometheusStage(prometheus)
-            yield place
-            place.close()
+            yield from _on(prometheus)
+
+
+def _on(server: Server) -> Iterator[MetricsStage]:
+    place = PrometheusStage(server)
+    yield place
+    place.close()
 
 
 def fast(requests: int, failed: int = 0) -> Traffic:

@@ -1,4 +1,5 @@
-"""How replicas are counted that start, restart, vanish and differ: on a real Prometheus."""
+"""How replicas are counted that start, restart, vanish and differ: on a real Prometheus, and on the
+playground's."""
 
 from __future__ import annotations
 
@@ -17,17 +18,16 @@ from bot.model.errors import Misconfigured
 from bot.model.rollout import Grade
 from bot.providers.prometheus import PrometheusMetrics
 from bot.providers.prometheus.api import PrometheusApi
+from tests.contracts.local_prometheus import Prometheus as Server
+from tests.contracts.local_prometheus import local_prometheus
 from tests.contracts.metric_stages import spec_of
 from tests.contracts.real_prometheus import (
     PROGRAM,
     STALE,
     WHY_NOT,
-    RealPrometheus,
     Sample,
     running_prometheus,
 )
-
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason=WHY_NOT)
 
 NUMBERS = count()
 #: What a counter said, by seconds since the start.
@@ -35,17 +35,25 @@ Samples = Mapping[int, float] | Mapping[float, float]
 LONG_AGO = datetime(2023, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealPrometheus]:
-    with running_prometheus(tmp_path_factory.mktemp("prometheus")) as server:
-        yield server
+@pytest.fixture(scope="module", params=["real", "local"])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    if request.param == "local":
+        with local_prometheus() as local:
+            yield local
+        return
+    if PROGRAM is None:
+        pytest.skip(WHY_NOT)
+    with running_prometheus(tmp_path_factory.mktemp("prometheus")) as real:
+        yield real
 
 
 @dataclass
 class Place:
     """Two versions on the server, at hours that no other test has."""
 
-    server: RealPrometheus
+    server: Server
     api: PrometheusApi
     start: datetime
     plan: Prometheus
@@ -86,7 +94,7 @@ class Place:
 
 
 @pytest.fixture
-def place(server: RealPrometheus) -> Iterator[Place]:
+def place(server: Server) -> Iterator[Place]:
     api = PrometheusApi()
     start = LONG_AGO + next(NUMBERS) * timedelta(hours=6)
     plan = Prometheus(url=server.url, labels='app="{{version}}"', durations="seconds")
