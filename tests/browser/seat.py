@@ -138,13 +138,13 @@ class Seat:
         self.page.locator("#beside").get_by_role("button", name="Canary", exact=True).click()
         self.sees(self.page.locator("#charts")).to_be_visible()
 
-    def charts(self, environment: str) -> Locator:
-        """What visitors of the backend get there."""
-        return self.page.locator(f"#chart-card-{environment}")
+    def charts(self, environment: str, service: str = "backend") -> Locator:
+        """What visitors of the service get there."""
+        return self.page.locator(f"#chart-card-{service}-{environment}")
 
-    def weighs(self, environment: str, weights: str) -> None:
+    def weighs(self, environment: str, weights: str, service: str = "backend") -> None:
         """The rule comes to give so much to the stable version and to the canary."""
-        self.sees(self.charts(environment).locator(".w-state")).to_have_text(weights)
+        self.sees(self.charts(environment, service).locator(".w-state")).to_have_text(weights)
 
     def service(self, service: str, environment: str) -> Locator:
         """The picture of a service."""

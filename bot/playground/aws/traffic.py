@@ -54,11 +54,12 @@ class Traffic:
             until = self._now() + seconds
             self.flow.incidents.append(Incident(load_balancer, errors, latency, until))
 
-    def calm(self) -> None:
-        """End every incident."""
+    def calm(self, load_balancer: str | None = None) -> None:
+        """End every incident, or those that one load balancer alone has."""
         with self._world.lock:
             self._now()
-            self.flow.incidents.clear()
+            going = self.flow.incidents if load_balancer else []
+            self.flow.incidents = [each for each in going if each.balancer != load_balancer]
 
     def version(self, image: str) -> Version:
         """The levers of an image, by its digest (or its whole reference, outside of ECR)."""

@@ -1,29 +1,29 @@
-"""The two versions that a rule may send visitors to, as they are at one moment."""
+"""Where canaries are tried: services with visitors, and the two versions that these may get.
+
+The charts and the levers know a ``Site`` alone. What kind it is (an ECS service behind a load
+balancer, pods behind a route) is the business of whoever makes one: ``bot.playground.page.sites``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from bot.playground.aws.balancers import Front
-from bot.playground.aws.errors import AwsError
-from bot.playground.aws.records import Revision, Service
-from bot.playground.aws.world import World
-from bot.playground.page.world import version_of
-from bot.playground.tour.fleet import CONTAINER
-from bot.playground.tour.visitors import SERVICE, Fronts
+from bot.playground.aws.arrivals import Moment
 
-CANARY = f"{SERVICE}-canary"
+#: What the stable version and the canary had lately, each oldest first.
+Recent = tuple[Sequence[Moment], Sequence[Moment]]
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One version: ``group`` is its target group's ARN, ``weight`` its part of the rule's.
+    """One version: ``weight`` is its part of the two weights.
 
     ``version`` and ``digest`` are empty where nothing runs. ``healthy`` of its ``targets`` get
     requests.
     """
 
-    group: str
     weight: int
     version: str
     digest: str
@@ -38,10 +38,8 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Arms:
-    """Both in one environment."""
+    """Both at one moment."""
 
-    environment: str
-    front: Front
     stable: Arm
     canary: Arm
 
@@ -51,45 +49,93 @@ class Arms:
         return self.canary.weight / max(self.stable.weight + self.canary.weight, 1)
 
 
-def arms_of(world: World, fronts: Fronts) -> list[Arms]:
-    """Production first, and before it whatever has a canary."""
-    with world.lock:
-        world.advance(0.0)  # nothing moves on in the world until somebody looks
-        found = [_arms(world, environment, front) for environment, front in fronts.items()]
-    found.reverse()  # production comes last in the catalog, and first here
-    return sorted(found, key=lambda each: not each.canary.there)
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The version that levers act on: its tag, and how each of its levers stands, by name."""
+
+    tag: str
+    levers: Mapping[str, float]
 
 
-def _arms(world: World, environment: str, front: Front) -> Arms:
-    weights = world.balancers.weights(front.rule)
-    return Arms(
-        environment,
-        front,
-        _arm(world, (environment, SERVICE), front.stable, weights.get(front.stable, 0)),
-        _arm(world, (environment, CANARY), front.canary, weights.get(front.canary, 0)),
-    )
+class Site(Protocol):
+    """One service in one environment that has visitors. Safe to share between threads.
+
+    ``behind`` is what shares them out, in a word or two; ``per_second`` how many requests come as
+    usual.
+    """
+
+    service: str
+    environment: str
+    behind: str
+    per_second: float
+
+    def arms(self) -> Arms:
+        """Both versions now."""
+        ...
+
+    def recent(self, seconds: float) -> Recent:
+        """What they had in the last ``seconds``."""
+        ...
+
+    def subject(self) -> Subject:
+        """The canary's version; without one the newest that starts at all, which may be next."""
+        ...
+
+    def bend(self, levers: Mapping[str, float]) -> None:
+        """Set levers of the subject by name, from now on: those of ``aws.versions.Version``."""
+        ...
+
+    def crowd(self, factor: float) -> None:
+        """Let so many times as many come as usual."""
+        ...
+
+    def suffering(self) -> bool:
+        """Whether an incident harms every version."""
+        ...
+
+    def suffer(self, errors: float, latency: float) -> None:
+        """Begin one: a share of ``errors`` more, ``latency`` times as slow, until it is calmed."""
+        ...
+
+    def calm(self) -> None:
+        """End it."""
+        ...
+
+    def shift(self, stable: int, canary: int) -> None:
+        """Let somebody else set the weights, past the bot."""
+        ...
 
 
-def _arm(world: World, names: tuple[str, str], group: str, weight: int) -> Arm:
-    targets = world.balancers.targets(group)
-    version, digest = "", ""
-    service = _service(world, *names)
-    if service is not None:
-        revision = service.primary.revision
-        _, _, _, region, account, _ = service.arn.split(":", 5)
-        version, digest = version_of(revision, world.estate(account, region)), _digest(revision)
-    healthy = sum(each.state == "healthy" and not each.dead for each in targets)
-    return Arm(group, weight, version, digest, healthy, len(targets))
+class Watch:
+    """All sites, and which service is watched: the one that was chosen, or else one with a canary.
 
+    Safe to share between threads.
+    """
 
-def _service(world: World, environment: str, name: str) -> Service | None:
-    try:
-        found = world.service(environment, name)
-    except AwsError:
-        return None
-    return found if found.status == "ACTIVE" else None
+    def __init__(self, sites: Sequence[Site]) -> None:
+        self.sites = tuple(sites)
+        self.services = tuple(dict.fromkeys(each.service for each in sites))
+        self._chosen = ""
 
+    def choose(self, service: str) -> None:
+        """Watch that one from now on. ``ValueError`` for one that has no visitors."""
+        if service not in self.services:
+            raise ValueError(
+                f"There is no service {service!r} with visitors; choose {', '.join(self.services)}."
+            )
+        self._chosen = service
 
-def _digest(revision: Revision) -> str:
-    ours = next(each for each in revision.images if each["containerName"] == CONTAINER)
-    return str(ours.get("imageDigest") or str(ours["image"]).partition("@")[2])
+    def arms(self) -> list[tuple[Site, Arms]]:
+        """Every site, whatever has a canary first, and production before the rest."""
+        # Production comes last in the catalog, and first here; services stay in their order.
+        places = {each: place for place, each in enumerate(self.services)}
+        ordered = [*reversed(self.sites)]
+        ordered.sort(key=lambda each: places[each.service])
+        found = [(each, each.arms()) for each in ordered]
+        return sorted(found, key=lambda each: not each[1].canary.there)
+
+    def watched(self) -> tuple[Site, Arms]:
+        """Where levers act: of the watched service, where it has a canary, or else production."""
+        found = self.arms()
+        chosen = [each for each in found if each[0].service == self._chosen]
+        return (chosen or found)[0]

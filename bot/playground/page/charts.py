@@ -1,4 +1,4 @@
-"""Live charts of both versions behind a rule: what they serve, how much fails, how long it takes.
+"""Live charts of both versions of a service: what they serve, how much fails, how long it takes.
 
 They are made of what happened, without CloudWatch's delay: a person sees a minute earlier what the
 judge will see.
@@ -16,11 +16,9 @@ from markupsafe import Markup
 from bot.analysis.wording import percent
 from bot.model.canary_plan import in_percent
 from bot.playground.aws.arrivals import Moment
-from bot.playground.aws.world import World
-from bot.playground.page.arms import Arm, Arms, arms_of
+from bot.playground.page.arms import Arm, Arms, Recent, Site, Watch
 from bot.playground.page.templating import draw
 from bot.playground.tour.fleet import ENVIRONMENTS
-from bot.playground.tour.visitors import SERVICE, Fronts
 
 #: Seconds that a chart shows, that one of its points sums up, and between two lines below it.
 SPAN, POINT, GRID = 600.0, 15.0, 120.0
@@ -78,43 +76,40 @@ class Chart:
 
 @dataclass(slots=True)
 class Charts:
-    """Draws what stands before one service; a drawing is made again once something is new."""
+    """Draws every site that is worth it; a drawing is made again once something is new."""
 
-    world: World
-    fronts: Fronts
+    watch: Watch
     _drawn: dict[str, tuple[object, Markup]] = field(default_factory=dict)
 
     def elements(self) -> list[tuple[str, Markup]]:
-        """Element id and HTML of production, and of whatever else has or had a canary of late."""
+        """Element id and HTML of the watched service's production, and of whatever else has or had
+        a canary of late."""
+        watched = self.watch.watched()[0].service
         found = []
-        for arms in arms_of(self.world, self.fronts):
-            stable, canary = (
-                self.world.traffic.recent(arm.group, SPAN + POINT)
-                for arm in (arms.stable, arms.canary)
-            )
-            had = arms.canary.there or any(each.share for each in canary)
-            if had or arms.environment == ENVIRONMENTS[-1]:
-                found.append((f"chart-{arms.environment}", self._card(arms, stable, canary)))
+        for site, arms in self.watch.arms():
+            recent = site.recent(SPAN + POINT)
+            had = arms.canary.there or any(each.share for each in recent[1])
+            if had or (site.service, site.environment) == (watched, ENVIRONMENTS[-1]):
+                name = f"chart-{site.service}-{site.environment}"
+                found.append((name, self._card(name, site, arms, recent)))
         return found
 
-    def _card(self, arms: Arms, stable: Sequence[Moment], canary: Sequence[Moment]) -> Markup:
-        newest = [moments[-1].at if moments else 0.0 for moments in (stable, canary)]
-        key = (arms, *newest)
-        known = self._drawn.get(arms.environment)
+    def _card(self, name: str, site: Site, arms: Arms, recent: Recent) -> Markup:
+        key = (arms, *(moments[-1].at if moments else 0.0 for moments in recent))
+        known = self._drawn.get(name)
         if known is None or known[0] != key:
-            drawn = card(arms, stable, canary)
-            self._drawn[arms.environment] = known = (key, drawn)
+            self._drawn[name] = known = (key, card(site, arms, recent))
         return known[1]
 
 
-def card(arms: Arms, stable: Sequence[Moment], canary: Sequence[Moment]) -> Markup:
-    """Everything about one environment at one moment."""
-    now = max((each.at for each in (*stable, *canary)), default=0.0)
+def card(site: Site, arms: Arms, recent: Recent) -> Markup:
+    """Everything about one site at one moment."""
+    now = max((each.at for moments in recent for each in moments), default=0.0)
     span = (now - SPAN, now)
-    marks = marks_of(canary, span)
+    marks = marks_of(recent[1], span)
     return draw(
         "charts.html",
-        service=SERVICE,
+        site=site,
         arms=arms,
         sides=(("stable", arms.stable), ("canary", arms.canary)),
         width=WIDTH,
@@ -122,7 +117,7 @@ def card(arms: Arms, stable: Sequence[Moment], canary: Sequence[Moment]) -> Mark
         left=LEFT,
         part=round(arms.share * WIDTH, 1),
         share=in_percent(arms.share),
-        charts=[chart(each, (stable, canary), span, marks) for each in MEASURES],
+        charts=[chart(each, recent, span, marks) for each in MEASURES],
         told=told,
     )
 
@@ -136,16 +131,16 @@ def told(side: str, arm: Arm) -> str:
 
 def chart(
     measure: Measure,
-    arms: tuple[Sequence[Moment], Sequence[Moment]],
+    recent: Recent,
     span: tuple[float, float],
     marks: Sequence[Mark],
 ) -> Chart:
     """One measure of both versions."""
-    both = [points(measure, moments, span) for moments in arms]
+    both = [points(measure, moments, span) for moments in recent]
     top = ceiling(max((value for each in both for _, value in each), default=0.0), measure.least)
     lines = [
         Line(side, _now(measure, moments, (found, span)), path(found, top))
-        for side, moments, found in zip(("stable", "canary"), arms, both, strict=True)
+        for side, moments, found in zip(("stable", "canary"), recent, both, strict=True)
     ]
     ways = (
         ", ".join(f"{each.side} {each.now}" for each in lines if each.now != NOTHING) or "nothing"

@@ -16,6 +16,7 @@ from bot.playground.aws.errors import AwsError
 from bot.playground.aws.faults import EVERYTHING
 from bot.playground.aws.records import Behaviour, Repository
 from bot.playground.aws.tasks import Timings
+from bot.playground.page.arms import Watch
 from bot.playground.page.git_levers import GitLevers
 from bot.playground.page.mishaps import LostDatabase, Restart
 from bot.playground.page.panels import BEHAVIOURS, PACES, Pulled, draw_panel, panels
@@ -34,9 +35,12 @@ Arguments = Mapping[str, str]
 
 
 class Levers:
-    """All levers of one stage. Safe to share between threads; close it before the stage."""
+    """All levers of one stage. Safe to share between threads; close it before the stage.
 
-    def __init__(self, stage: Stage) -> None:
+    ``watch`` has the services with visitors.
+    """
+
+    def __init__(self, stage: Stage, watch: Watch) -> None:
         self._stage = stage
         self._lock = Lock()
         self._database = LostDatabase(stage.folder / "quarterdeck.db")
@@ -44,7 +48,7 @@ class Levers:
         self._aws = "answers"
         self._pace = _USUAL
         self._git = GitLevers(stage.cluster)
-        self._visits = VisitLevers(stage.aws, stage.fronts)
+        self._visits = VisitLevers(watch)
         self._pulls: dict[str, Callable[[Arguments], str]] = {
             "release": self._release,
             "deploy-aside": self._deploy_aside,
@@ -84,9 +88,15 @@ class Levers:
         """The same of the levers that are pulled while a canary runs."""
         return [(each.id, draw_panel(each)) for each in self._visits.panels()]
 
+    def watched(self) -> list[tuple[str, Markup]]:
+        """The same of what chooses the service that they act on."""
+        panel = self._visits.choice()
+        return [(panel.id, draw_panel(panel))]
+
     def draw(self) -> Markup:
         """All of them in one piece."""
-        inside = Markup("\n").join(html for _, html in (*self.elements(), *self.beside_canaries()))
+        everything = (*self.elements(), *self.watched(), *self.beside_canaries())
+        inside = Markup("\n").join(html for _, html in everything)
         return Markup('<div class="w-levers">{}</div>').format(inside)
 
     def close(self) -> None:

@@ -11,12 +11,14 @@ from typing import Any
 from bot.commands.grammar import COMMANDS, SLASHES
 from bot.playground.page.acts import Acts
 from bot.playground.page.applications import Applications
+from bot.playground.page.arms import Watch
 from bot.playground.page.cast import CAST
 from bot.playground.page.charts import Charts
 from bot.playground.page.levers import Levers
 from bot.playground.page.live import Scene
 from bot.playground.page.scene import Painter
 from bot.playground.page.server import Content, PageServer
+from bot.playground.page.sites import sites_of
 from bot.playground.page.templating import draw
 from bot.playground.page.trail import Verified, draw_trail
 from bot.playground.page.world import draw_all, draw_legend, services
@@ -32,8 +34,9 @@ from bot.store.session import make_engine
 def page(stage: Stage, port: int) -> Iterator[str]:
     """Serve the page; gives its address. Raises ``OSError`` where the port is taken."""
     engine = make_engine(stage.database_url)
-    database, verified, levers = Database(engine, SystemClock()), Verified(), Levers(stage)
-    applications, charts = Applications(stage.cluster), Charts(stage.aws, stage.fronts)
+    database, verified = Database(engine, SystemClock()), Verified()
+    applications, watch = Applications(stage.cluster), Watch(sites_of(stage))
+    levers, charts = Levers(stage, watch), Charts(watch)
 
     def beside() -> Scene:
         return {
@@ -42,6 +45,7 @@ def page(stage: Stage, port: int) -> Iterator[str]:
                 ("world-legend", draw_legend()),
             ],
             "levers": levers.elements(),
+            "watched": levers.watched(),
             "charts": charts.elements(),
             "visitors": levers.beside_canaries(),
             "trail": [("trail-all", draw_trail(database, verified))],

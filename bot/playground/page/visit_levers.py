@@ -1,4 +1,4 @@
-"""What can be done to the visitors of the demo's backend, and to how its versions answer them."""
+"""What can be done to the visitors of the demo's services, and to how versions answer them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from bot.playground.aws.records import Image
-from bot.playground.aws.versions import BROKEN, Version
-from bot.playground.aws.world import World
-from bot.playground.page.arms import Arms, arms_of
+from bot.playground.page.arms import Arms, Site, Watch
 from bot.playground.page.panels import Button, Panel
-from bot.playground.page.versions import number, versions
 from bot.playground.slack.refusal import CannotDo
-from bot.playground.tour.visitors import PER_SECOND, SERVICE, Fronts
 
 #: How many visitors come, in parts of what is usual.
 CROWDS: Final = {"0": "none", "0.1": "a tenth", "1": "as usual", "5": "5 times"}
+USUAL = "1"
 #: What everybody suffers while there is an incident: a share of errors, a factor on the time.
 INCIDENT: Final = (0.1, 2.0)
-#: Until somebody ends it: longer than any demo. Seconds.
-LASTS = 1e6
 #: Weights that somebody else may set: of the stable version and of the canary.
 WEIGHTS: Final = {"100:0": (100, 0), "50:50": (50, 50), "0:100": (0, 100)}
 _COLD = 20.0
@@ -86,38 +80,57 @@ TRAITS: Final = {
 
 
 class VisitLevers:
-    """The levers of one world. Not safe to share between threads: ``Levers`` takes care."""
+    """The levers of all sites. Not safe to share between threads: ``Levers`` takes care.
 
-    def __init__(self, world: World, fronts: Fronts) -> None:
-        self._world = world
-        self._fronts = fronts
-        self._crowd = "1"
+    Each acts on the service that is named in its arguments, or else on the one that is watched.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._crowds = dict.fromkeys(watch.services, USUAL)
         self.pulls: Mapping[str, Callable[[Mapping[str, str]], str]] = {
+            "watch": self._choose,
             "visitors": self._crowd_in,
             "trait": self._set_trait,
             "incident": self._incident,
             "weights": self._shift,
         }
 
+    def choice(self) -> Panel:
+        """Which service they act on, and which it could be."""
+        watched = self._watch.watched()[0].service
+        buttons = [
+            Button("watch", each, arguments={"service": each}, pressed=each == watched)
+            for each in self._watch.services
+        ]
+        return Panel("lever-watch", "Watched", "What charts and levers are of.", buttons)
+
     def panels(self) -> list[Panel]:
         """How visitors, the new version and the rule are, each with what else they could be."""
-        arms = arms_of(self._world, self._fronts)[0]
-        tag, image = self._subject(arms)
-        with self._world.lock:
-            version = self._world.traffic.version(image.digest)
-            traits = [_trait(name, tag, version) for name in TRAITS]
-        return [self._visitors(), *traits, self._shared(), self._by_hand(arms)]
+        site, arms = self._watch.watched()
+        traits = [_trait(name, site) for name in TRAITS]
+        return [self._visitors(site.service), *traits, self._shared(), _by_hand(site, arms)]
 
     # How it is
 
-    def _visitors(self) -> Panel:
-        rates = [f"{rate * float(self._crowd):g}/s in {each}" for each, rate in _rates()]
+    def _visitors(self, service: str) -> Panel:
+        now = self._crowds[service]
+        rates = [f"{rate * float(now):g}/s in {each}" for each, rate in self._rates(service)]
         buttons = [
-            Button("visitors", label, arguments={"crowd": crowd}, pressed=crowd == self._crowd)
+            Button(
+                "visitors",
+                label,
+                arguments={"service": service, "crowd": crowd},
+                pressed=crowd == now,
+            )
             for crowd, label in CROWDS.items()
         ]
         said = f"{' and '.join(rates)}."
-        return Panel("lever-visitors", f"Visitors of {SERVICE}", said, buttons, self._crowd != "1")
+        return Panel("lever-visitors", f"Visitors of {service}", said, buttons, now != USUAL)
+
+    def _rates(self, service: str) -> list[tuple[str, float]]:
+        sites = [each for each in self._watch.sites if each.service == service]
+        return [(each.environment, each.per_second) for each in reversed(sites)]
 
     def _shared(self) -> Panel:
         if self._suffering():
@@ -127,106 +140,98 @@ class VisitLevers:
         begin = Button("incident", "Begin", danger=True, arguments={"state": "on"})
         return Panel("lever-incident", "Shared incident", "There is none.", [begin])
 
-    def _by_hand(self, arms: Arms) -> Panel:
-        now = f"{arms.stable.weight}:{arms.canary.weight}"
-        buttons = [
-            Button(
-                "weights",
-                label,
-                danger=label not in {"100:0", now},
-                arguments={"weights": label},
-                pressed=label == now,
-            )
-            for label in WEIGHTS
-        ]
-        said = f"{arms.environment}: {now}. Somebody else, past the bot."
-        return Panel("lever-weights", "Weights, stable:canary", said, buttons)
-
     def _suffering(self) -> bool:
-        with self._world.lock:
-            return bool(self._world.traffic.flow.incidents)
-
-    def _subject(self, arms: Arms) -> tuple[str, Image]:
-        """The canary's version; without one the newest that starts at all, which may be next."""
-        with self._world.lock:
-            home = self._world.estate().repositories[SERVICE]
-            known = [(tag, home.find(tag)) for tag in sorted(versions(home), key=number)]
-            there = [(tag, image) for tag, image in known if image is not None]
-            if arms.canary.there:
-                running = [each for each in there if each[1].digest == arms.canary.digest]
-                return running[-1] if running else there[-1]
-            good = [each for each in there if each[1].behaviour not in BROKEN]
-            return good[-1]
+        return any(each.suffering() for each in self._watch.sites)
 
     # Pulling
 
+    def _choose(self, arguments: Mapping[str, str]) -> str:
+        service = arguments.get("service", "")
+        self._watch.choose(service)
+        return f"Charts and levers are those of {service}."
+
     def _crowd_in(self, arguments: Mapping[str, str]) -> str:
         crowd = _one_of(CROWDS, arguments, "crowd")
-        self._crowd = crowd
-        for environment, rate in _rates():
-            stream = self._world.traffic.flow.stream(self._fronts[environment].rule)
-            rule = self._fronts[environment].rule
-            self._world.traffic.set(rule, rate * float(crowd), stream.wobble)
-        return f"Visitors of {SERVICE}: {CROWDS[crowd]}."
+        service = self._site(arguments)[0].service
+        self._crowds[service] = crowd
+        for each in self._watch.sites:
+            if each.service == service:
+                each.crowd(float(crowd))
+        return f"Visitors of {service}: {CROWDS[crowd]}."
 
     def _set_trait(self, arguments: Mapping[str, str]) -> str:
         trait = TRAITS[_one_of(TRAITS, arguments, "trait")]
         label, levers = trait.options[_one_of(trait.options, arguments, "option")]
-        arms = arms_of(self._world, self._fronts)[0]
-        tag, image = self._subject(arms)
-        with self._world.lock:
-            version = self._world.traffic.version(image.digest)
-            for name, value in levers.items():
-                setattr(version, name, value)
-            if trait is TRAITS["leak"]:
-                version.leak(levers["leak_errors"], levers["leak_latency"])
-            version.cold_seconds = _COLD
-        return f"{SERVICE} {tag}: {trait.title.lower()} {label}, from now on."
+        site = self._site(arguments)[0]
+        tag = site.subject().tag
+        site.bend({**levers, "cold_seconds": _COLD})
+        return f"{site.service} {tag}: {trait.title.lower()} {label}, from now on."
 
     def _incident(self, arguments: Mapping[str, str]) -> str:
         wanted = _one_of({"on": "", "over": ""}, arguments, "state") == "on"
         if wanted == self._suffering():
             raise CannotDo("There is one already." if wanted else "There is none.")
+        for each in self._watch.sites:
+            if wanted:
+                each.suffer(*INCIDENT)
+            else:
+                each.calm()
         if not wanted:
-            self._world.traffic.calm()
             return "The incident is over."
-        errors, latency = INCIDENT
-        self._world.traffic.incident(errors=errors, latency=latency, seconds=LASTS)
         return "A shared incident: every version fails a tenth more and is half as fast."
 
     def _shift(self, arguments: Mapping[str, str]) -> str:
         label = _one_of(WEIGHTS, arguments, "weights")
-        stable, canary = WEIGHTS[label]
-        arms = arms_of(self._world, self._fronts)[0]
-        front = arms.front
-        self._world.balancers.set_weights(front.rule, {front.stable: stable, front.canary: canary})
-        return f"Somebody else set the weights in {arms.environment} to {label}, past the bot."
+        site = self._site(arguments)[0]
+        site.shift(*WEIGHTS[label])
+        where = f"{site.service} in {site.environment}"
+        return f"Somebody else set the weights of {where} to {label}, past the bot."
+
+    def _site(self, arguments: Mapping[str, str]) -> tuple[Site, Arms]:
+        """Where its canary is, or production; ``ValueError`` for a service without visitors."""
+        service = arguments.get("service")
+        if service is None:
+            return self._watch.watched()
+        _one_of(dict.fromkeys(self._watch.services), arguments, "service")
+        return next(each for each in self._watch.arms() if each[0].service == service)
 
 
-def _rates() -> list[tuple[str, float]]:
-    return list(reversed(PER_SECOND.items()))
-
-
-def _trait(name: str, tag: str, version: Version) -> Panel:
-    trait = TRAITS[name]
-    now = next((each for each, (_, levers) in trait.options.items() if _is(version, levers)), "")
+def _trait(name: str, site: Site) -> Panel:
+    trait, subject = TRAITS[name], site.subject()
+    options = trait.options.items()
+    now = next((each for each, (_, levers) in options if _is(subject.levers, levers)), "")
     buttons = [
         Button(
             "trait",
             label,
             danger=option not in {trait.usual, now},
-            arguments={"trait": name, "option": option},
+            arguments={"service": site.service, "trait": name, "option": option},
             pressed=option == now,
         )
-        for option, (label, _) in trait.options.items()
+        for option, (label, _) in options
     ]
-    return Panel(
-        f"lever-{name}", trait.title, f"of {tag}{trait.state}", buttons, now != trait.usual
-    )
+    said = f"of {site.service} {subject.tag}{trait.state}"
+    return Panel(f"lever-{name}", trait.title, said, buttons, now != trait.usual)
 
 
-def _is(version: Version, levers: Mapping[str, float]) -> bool:
-    return all(math.isclose(getattr(version, name), value) for name, value in levers.items())
+def _by_hand(site: Site, arms: Arms) -> Panel:
+    now = f"{arms.stable.weight}:{arms.canary.weight}"
+    buttons = [
+        Button(
+            "weights",
+            label,
+            danger=label not in {"100:0", now},
+            arguments={"service": site.service, "weights": label},
+            pressed=label == now,
+        )
+        for label in WEIGHTS
+    ]
+    said = f"{site.environment}: {now}. Somebody else, past the bot."
+    return Panel("lever-weights", "Weights, stable:canary", said, buttons)
+
+
+def _is(now: Mapping[str, float], levers: Mapping[str, float]) -> bool:
+    return all(math.isclose(now[name], value) for name, value in levers.items())
 
 
 def _one_of(known: Mapping[str, object], arguments: Mapping[str, str], name: str) -> str:

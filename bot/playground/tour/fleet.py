@@ -1,21 +1,21 @@
 """What the demo's company runs: three services in two environments, their images, their catalog.
 
-Two of them run on ECS, analytics in a cluster (``bot.playground.tour.cluster``). backend stands
-behind load balancers and has canaries (``bot.playground.tour.visitors``).
+Two of them run on ECS, analytics in a cluster (``bot.playground.tour.cluster``). Which of them
+have visitors and canaries is told in ``bot.playground.tour.visitors``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from bot.playground.aws.balancers import Front
 from bot.playground.aws.blueprints import ACCOUNT, REGION, ServiceOptions
 from bot.playground.aws.records import Behaviour, Image
 from bot.playground.aws.world import World
 from bot.playground.slack.crew import DEPLOYMENTS, IRIS, RELEASE_CAPTAINS
 from bot.playground.tour import visitors
 from bot.playground.tour.cluster import SERVICE, Cluster
-from bot.playground.tour.visitors import Fronts
+from bot.playground.tour.visitors import Visited
 
 SERVICES = ("backend", "analytics", "frontend")
 ON_ECS = ("backend", "frontend")
@@ -56,35 +56,35 @@ _TARGET = """\
 _ECS = "ecs: {{region: {region}, cluster: {environment}, service: {name}, container: {container}}}"
 
 
-def catalog(cluster: Cluster, fronts: Fronts) -> str:
+def catalog(cluster: Cluster, visited: Sequence[Visited]) -> str:
     """The catalog as YAML."""
     parts = [_HEAD.format(channel=DEPLOYMENTS, captains=RELEASE_CAPTAINS, responder=IRIS)]
     parts += [_SERVICE.format(name=name, account=ACCOUNT, region=REGION) for name in SERVICES]
     parts.append("targets:\n")
+    plans = visitors.canary_plans(visited)
     for name in SERVICES:
         for environment in ENVIRONMENTS:
             words = {"name": name, "environment": environment}
             on_ecs = _ECS.format(region=REGION, container=CONTAINER, **words)
             place = on_ecs if name in ON_ECS else cluster.place(environment)
             parts.append(_TARGET.format(place=place, **words))
-            if name == visitors.SERVICE:
-                parts.append(visitors.canary_plan(fronts[environment]))
+            parts.append(plans.get((name, environment), ""))
     return "".join(parts)
 
 
-def write_catalog(folder: Path, cluster: Cluster, fronts: Fronts) -> Path:
+def write_catalog(folder: Path, cluster: Cluster, visited: Sequence[Visited]) -> Path:
     """Put the catalog into a folder; returns its path."""
     path = folder / "quarterdeck.yaml"
-    path.write_text(catalog(cluster, fronts), encoding="utf-8")
+    path.write_text(catalog(cluster, visited), encoding="utf-8")
     return path
 
 
-def furnish(world: World) -> Fronts:
+def furnish(world: World) -> Sequence[Visited]:
     """Push all images, and start the services on ECS on the old one.
 
-    Returns what stands before those that have visitors.
+    Returns those that have visitors.
     """
-    fronts: dict[str, Front] = {}
+    visited: list[Visited] = []
     for name in SERVICES:
         for tag, behaviour in (
             (OLD, Behaviour.GOOD),
@@ -101,11 +101,11 @@ def furnish(world: World) -> Fronts:
                 "repository": name,
                 "desired": TASKS[environment],
             }
-            if name == visitors.SERVICE:
-                fronts[environment] = visitors.receive(world, environment, **options)
+            if (name, environment) in visitors.CROWDS:
+                visited.append(visitors.receive(world, name, environment, **options))
             else:
                 world.create_service(environment, name, **options)
-    return fronts
+    return visited
 
 
 def furnish_cluster(world: World, cluster: Cluster) -> None:

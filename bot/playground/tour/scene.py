@@ -14,6 +14,7 @@ from bot.playground.terminal.screen import Screen
 from bot.playground.tour import fleet
 from bot.playground.tour.cluster import REPOSITORY
 from bot.playground.tour.stage import Stage
+from bot.playground.tour.visitors import front_of
 from bot.slack.views.states import words
 
 #: Real seconds within which anything in the tour must happen.
@@ -170,13 +171,14 @@ class Scene:
             self.screen.note(f"    {entry.hash[:7]} {entry.subject} ({entry.author})")
         self.so(found == times, f"git has {times} commits of the bot for analytics {environment}")
 
-    def weighs(self, environment: str, stable: int, canary: int) -> None:
-        """Wait until the rule before the backend sends so much to each version."""
-        front = self.stage.fronts[environment]
+    def weighs(self, service: str, environment: str, shares: tuple[int, int]) -> None:
+        """Wait until the rule before the service sends so much to each version, stable first."""
+        stable, canary = shares
+        front = front_of(self.stage.visited, service, environment)
         wanted = {front.stable: stable, front.canary: canary}
         self.wait(
             lambda: self.stage.aws.balancers.weights(front.rule) == wanted,
-            f"the weights in {environment} to be {stable}:{canary}",
+            f"the weights of {service} in {environment} to be {stable}:{canary}",
         )
         self.screen.good(f"the load balancer sends {canary}% to the canary")
 

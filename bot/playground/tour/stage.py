@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -15,7 +16,7 @@ from bot.playground.slack.workspace import Workspace
 from bot.playground.tour.bot_process import BotProcess, free_port
 from bot.playground.tour.cluster import Cluster
 from bot.playground.tour.fleet import furnish, furnish_cluster, write_catalog
-from bot.playground.tour.visitors import Fronts
+from bot.playground.tour.visitors import Visited
 
 #: Virtual seconds of ECS in a real one: a rollout of a minute takes three seconds.
 SPEED = 20.0
@@ -29,7 +30,7 @@ class Stage:
     folder: Path = field(init=False)
     slack: Workspace = field(init=False)
     aws: World = field(init=False)
-    fronts: Fronts = field(init=False)
+    visited: Sequence[Visited] = field(init=False)
     cluster: Cluster = field(init=False)
     bot: BotProcess = field(init=False)
     ready_after: float = field(default=0.0, init=False)
@@ -54,7 +55,7 @@ class Stage:
         muster(self.slack)
         # ECS says in seconds what it would say in minutes: Slack's minutes must be as short.
         self.slack.limits.factor = SPEED
-        self.fronts = furnish(self.aws)
+        self.visited = furnish(self.aws)
         furnish_cluster(self.aws, self.cluster)
         self.slack.serve()
         self.bot = BotProcess(self.folder, port, self._environment(port))
@@ -72,7 +73,7 @@ class Stage:
             "SLACK_BOT_TOKEN": secrets.bot_token,
             "SLACK_SIGNING_SECRET": secrets.signing,
             "SLACK_API_URL": self.slack.api_url,
-            "QUARTERDECK_CATALOG": str(write_catalog(self.folder, self.cluster, self.fronts)),
+            "QUARTERDECK_CATALOG": str(write_catalog(self.folder, self.cluster, self.visited)),
             "DATABASE_URL": self.database_url,
             "HOST": "127.0.0.1",
             "PORT": str(port),

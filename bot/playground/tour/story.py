@@ -36,11 +36,11 @@ def _staging(scene: Scene) -> None:
 def _canary(scene: Scene) -> None:
     scene.stage.aws.push("backend", NEXT)
     deployment = scene.deploy("alice", f"backend staging {NEXT} --canary")
-    scene.weighs("staging", 90, 10)
+    scene.weighs("backend", "staging", (90, 10))
     scene.says(deployment, "10% of the traffic")
     scene.say("bob", "/canary", 'backend staging abort --reason "wrong currency"')
     scene.ends(deployment, Status.ROLLED_BACK)
-    scene.weighs("staging", 100, 0)
+    scene.weighs("backend", "staging", (100, 0))
     scene.runs("backend", "staging", NEW)
     scene.told_ecs("backend", "staging", 1)
 

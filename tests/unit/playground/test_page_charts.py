@@ -8,7 +8,7 @@ import pytest
 
 from bot.playground.aws.arrivals import Moment
 from bot.playground.aws.world import World
-from bot.playground.page.arms import arms_of
+from bot.playground.page.arms import Watch
 from bot.playground.page.charts import (
     HEIGHT,
     LEFT,
@@ -22,8 +22,9 @@ from bot.playground.page.charts import (
     path,
     points,
 )
+from bot.playground.page.sites import behind_balancers
 from bot.playground.tour.fleet import NEW, furnish
-from bot.playground.tour.visitors import Fronts
+from bot.playground.tour.visitors import front_of
 
 NOW = 1_800_000_000.0
 WINDOW = (NOW - SPAN, NOW)
@@ -44,8 +45,9 @@ class Place:
     def __init__(self) -> None:
         self.wall = Wall()
         self.world = World(visitors_by_wall=True, wall=self.wall)
-        self.fronts: Fronts = furnish(self.world)
-        self.charts = Charts(self.world, self.fronts)
+        self.visited = furnish(self.world)
+        self.watch = Watch([*behind_balancers(self.world, self.visited)])
+        self.charts = Charts(self.watch)
 
     def begin(self, environment: str = "production", tasks: int = 1) -> None:
         self.world.create_service(
@@ -56,11 +58,11 @@ class Place:
             image=NEW,
             repository="backend",
             desired=tasks,
-            target_group=self.fronts[environment].canary,
+            target_group=front_of(self.visited, "backend", environment).canary,
         )
 
     def shift(self, share: int, environment: str = "production") -> None:
-        front = self.fronts[environment]
+        front = front_of(self.visited, "backend", environment)
         weights = {front.stable: 100 - share, front.canary: share}
         self.world.balancers.set_weights(front.rule, weights)
 
@@ -69,7 +71,7 @@ class Place:
         self.world.moment()
 
     def drawn(self, environment: str = "production") -> str:
-        return str(dict(self.charts.elements())[f"chart-{environment}"])
+        return str(dict(self.charts.elements())[f"chart-backend-{environment}"])
 
 
 @pytest.fixture
@@ -102,8 +104,7 @@ def test_the_past_is_drawn_at_once_and_the_canary_once_it_is_there(place: Place)
 def test_a_chart_says_in_words_what_it_shows(place: Place) -> None:
     place.begin()
     place.shift(10)
-    digest = arms_of(place.world, place.fronts)[0].canary.digest
-    place.world.traffic.version(digest).errors = 1.0
+    place.watch.watched()[0].bend({"errors": 1.0})
     place.passes(60)
     said = re.findall(r'aria-label="(Failed in the last [^"]+)"', place.drawn())
     assert len(said) == 1
@@ -122,11 +123,14 @@ def test_every_change_of_the_weights_has_a_mark(place: Place) -> None:
 
 
 def test_what_has_no_canary_is_left_out_beside_production(place: Place) -> None:
-    assert [name for name, _ in place.charts.elements()] == ["chart-production"]
+    assert [name for name, _ in place.charts.elements()] == ["chart-backend-production"]
     place.begin("staging")
     place.shift(20, "staging")
     place.passes(30)
-    assert [name for name, _ in place.charts.elements()] == ["chart-staging", "chart-production"]
+    assert [name for name, _ in place.charts.elements()] == [
+        "chart-backend-staging",
+        "chart-backend-production",
+    ]
 
 
 def test_nothing_is_drawn_anew_before_something_is_new(place: Place) -> None:

@@ -12,7 +12,9 @@ from typing_extensions import override
 from bot.playground.aws.records import Behaviour
 from bot.playground.aws.tasks import Timings
 from bot.playground.aws.world import World
+from bot.playground.page.arms import Watch
 from bot.playground.page.levers import LAG, Levers, timings
+from bot.playground.page.sites import sites_of
 from bot.playground.slack.records import Outage
 from bot.playground.slack.refusal import CannotDo
 from bot.playground.slack.workspace import Workspace
@@ -68,10 +70,10 @@ class Set:
         self.slack = Workspace()
         self.stage.folder, self.stage.aws = folder, self.aws
         self.stage.slack, self.stage.bot = self.slack, self.bot
-        self.stage.fronts = furnish(self.aws)
+        self.stage.visited = furnish(self.aws)
         self.cluster = self.stage.cluster = Cluster(self.aws, folder, 0.0)
         furnish_cluster(self.aws, self.cluster)
-        self.levers = Levers(self.stage)
+        self.levers = Levers(self.stage, Watch(sites_of(self.stage)))
 
     def pull(self, name: str, **arguments: str) -> str:
         return self.levers.pull(name, arguments)

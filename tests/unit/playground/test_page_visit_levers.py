@@ -7,17 +7,20 @@ import re
 import pytest
 
 from bot.playground.aws.world import World
+from bot.playground.page.arms import Watch
 from bot.playground.page.panels import draw_panel
+from bot.playground.page.sites import behind_balancers
 from bot.playground.page.visit_levers import TRAITS, VisitLevers
 from bot.playground.slack.refusal import CannotDo
 from bot.playground.tour.fleet import NEW, OLD, furnish, image_of
+from bot.playground.tour.visitors import front_of
 
 
 class Place:
     def __init__(self) -> None:
         self.world = World(speed=0.0)
-        self.fronts = furnish(self.world)
-        self.levers = VisitLevers(self.world, self.fronts)
+        self.visited = furnish(self.world)
+        self.levers = VisitLevers(Watch([*behind_balancers(self.world, self.visited)]))
 
     def pull(self, name: str, **arguments: str) -> str:
         return self.levers.pulls[name](arguments)
@@ -35,11 +38,12 @@ class Place:
             image=image,
             repository="backend",
             desired=1,
-            target_group=self.fronts[environment].canary,
+            target_group=front_of(self.visited, "backend", environment).canary,
         )
 
     def weights(self, environment: str = "production") -> list[int]:
-        return list(self.world.balancers.weights(self.fronts[environment].rule).values())
+        rule = front_of(self.visited, "backend", environment).rule
+        return list(self.world.balancers.weights(rule).values())
 
 
 @pytest.fixture
@@ -54,7 +58,7 @@ def pressed(drawn: str) -> list[str]:
 @pytest.mark.parametrize(("crowd", "production"), [("0", 0), ("0.1", 20), ("5", 1000), ("1", 200)])
 def test_more_or_fewer_visitors_come(place: Place, crowd: str, production: float) -> None:
     said = place.pull("visitors", crowd=crowd)
-    rule = place.fronts["production"].rule
+    rule = front_of(place.visited, "backend", "production").rule
     assert place.world.traffic.flow.stream(rule).per_second == production
     assert said.startswith("Visitors of backend: ")
     assert f"{production:g}/s in production" in place.drawn("visitors")
@@ -73,7 +77,7 @@ def test_the_new_version_gets_what_was_chosen_and_says_so(
     version = place.world.traffic.version(image_of(place.world, "backend", NEW).digest)
     assert {name: getattr(version, name) for name in levers} == dict(levers)
     assert pressed(place.drawn(trait)) == [label]
-    assert f"of {NEW}" in place.drawn(trait)
+    assert f"of backend {NEW}" in place.drawn(trait)
     assert said == f"backend {NEW}: {TRAITS[trait].title.lower()} {label}, from now on."
     place.pull("trait", trait=trait, option="usual")
     assert "w-pulled" not in place.drawn(trait)
@@ -89,7 +93,7 @@ def test_what_a_canary_runs_is_what_levers_act_on(place: Place) -> None:
 def test_without_a_canary_it_is_the_newest_version_that_starts(place: Place) -> None:
     place.world.push("backend", "v1.10.0")
     place.world.push("backend", "v1.11.0", "crashing")
-    assert "of v1.10.0" in place.drawn("errors")
+    assert "of backend v1.10.0" in place.drawn("errors")
 
 
 def test_a_leak_begins_when_its_lever_is_pulled(place: Place) -> None:
@@ -116,7 +120,7 @@ def test_an_incident_harms_both_until_it_is_ended(place: Place) -> None:
 
 def test_somebody_else_sets_the_weights_where_the_canary_is(place: Place) -> None:
     said = place.pull("weights", weights="50:50")
-    assert said == "Somebody else set the weights in production to 50:50, past the bot."
+    assert said == "Somebody else set the weights of backend in production to 50:50, past the bot."
     assert place.weights() == [50, 50]
     assert pressed(place.drawn("weights")) == ["50:50"]
     place.begin(NEW, "staging")
@@ -133,6 +137,8 @@ def test_somebody_else_sets_the_weights_where_the_canary_is(place: Place) -> Non
         ("trait", {"trait": "errors", "option": "none"}),
         ("incident", {}),
         ("weights", {"weights": "1:1"}),
+        ("weights", {"weights": "50:50", "service": "analytics"}),
+        ("watch", {"service": "analytics"}),
     ],
 )
 def test_words_that_mean_nothing_are_refused(
@@ -143,6 +149,6 @@ def test_words_that_mean_nothing_are_refused(
 
 
 def test_every_button_does_what_it_says(place: Place) -> None:
-    for panel in place.levers.panels():
+    for panel in (place.levers.choice(), *place.levers.panels()):
         for button in panel.buttons:
             assert place.pull(button.lever, **button.arguments).endswith(".")

@@ -121,7 +121,7 @@ function showTime(time) {
 // Where the focus is, so that it survives a redrawn element.
 function spot(element, container) {
   if (!element || !container.contains(element) || element === container) return null;
-  const named = ["data-action", "data-option", "data-lever", "data-crowd", "data-weights", "data-speed", "data-go", "data-thread", "data-panel", "name", "id"];
+  const named = ["data-action", "data-option", "data-lever", "data-service", "data-crowd", "data-weights", "data-speed", "data-go", "data-thread", "data-panel", "name", "id"];
   const marks = named.filter((name) => element.hasAttribute(name)).map((name) => `[${name}="${CSS.escape(element.getAttribute(name))}"]`);
   const around = element.closest("[data-element]");
   return marks.length && around ? `[data-element="${CSS.escape(around.dataset.element)}"] ${element.tagName.toLowerCase()}${marks.join("")}` : null;

@@ -1,0 +1,150 @@
+"""Sites that are ECS services behind a load balancer whose rule has two target groups."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from typing_extensions import override
+
+from bot.playground.aws.errors import AwsError
+from bot.playground.aws.records import Image, Revision, Service
+from bot.playground.aws.traffic import set_levers
+from bot.playground.aws.versions import BROKEN
+from bot.playground.aws.world import World
+from bot.playground.page.arms import Arm, Arms, Recent, Site, Subject
+from bot.playground.page.versions import number, versions
+from bot.playground.page.world import version_of
+from bot.playground.tour.fleet import CONTAINER
+from bot.playground.tour.visitors import Visited
+
+#: Until somebody ends an incident: longer than any demo. Seconds.
+LASTS = 1e6
+#: The levers that a leak is set by, as ``set_levers`` calls them.
+_LEAKS = {"leak_errors": "errors_per_minute", "leak_latency": "latency_per_minute"}
+
+
+class Balanced(Site, ABC):
+    """One such service; what its strategy decides is which target group is whose."""
+
+    behind = "load balancer"
+
+    def __init__(self, world: World, visited: Visited) -> None:
+        self._world = world
+        self._front = visited.front
+        self.service = visited.service
+        self.environment = visited.environment
+        self.per_second = visited.per_second
+
+    @abstractmethod
+    def groups(self) -> tuple[str, str]:
+        """The ARNs of the target groups of the stable version and of the canary now."""
+
+    @abstractmethod
+    def revisions(self) -> tuple[Revision | None, Revision | None]:
+        """What each of them runs; ``None`` for nothing."""
+
+    @override
+    def arms(self) -> Arms:
+        with self._world.lock:
+            self._world.advance(0.0)  # nothing moves on in the world until somebody looks
+            weights = self._world.balancers.weights(self._front.rule)
+            stable, canary = (
+                self._arm(group, revision, weights.get(group, 0))
+                for group, revision in zip(self.groups(), self.revisions(), strict=True)
+            )
+            return Arms(stable, canary)
+
+    def _arm(self, group: str, revision: Revision | None, weight: int) -> Arm:
+        targets = self._world.balancers.targets(group)
+        healthy = sum(each.state == "healthy" and not each.dead for each in targets)
+        version, digest = "", ""
+        if revision is not None:
+            estate = self._world.estate_of(self._front.rule)
+            version, digest = version_of(revision, estate), _digest(revision)
+        return Arm(weight, version, digest, healthy, len(targets))
+
+    @override
+    def recent(self, seconds: float) -> Recent:
+        stable, canary = (self._world.traffic.recent(each, seconds) for each in self.groups())
+        return stable, canary
+
+    @override
+    def subject(self) -> Subject:
+        with self._world.lock:
+            tag, image = self._subject()
+            version = self._world.traffic.version(image.digest)
+            fields = version.__dataclass_fields__
+            levers = {name: getattr(version, name) for name in fields if name != "now"}
+        return Subject(tag, levers)
+
+    def _subject(self) -> tuple[str, Image]:
+        canary = self.arms().canary
+        home = self._world.estate_of(self._front.rule).repositories[self.service]
+        known = [(tag, home.find(tag)) for tag in sorted(versions(home), key=number)]
+        there = [(tag, image) for tag, image in known if image is not None]
+        if canary.there:
+            running = [each for each in there if each[1].digest == canary.digest]
+            return running[-1] if running else there[-1]
+        return [each for each in there if each[1].behaviour not in BROKEN][-1]
+
+    @override
+    def bend(self, levers: Mapping[str, float]) -> None:
+        with self._world.lock:
+            _, image = self._subject()
+            named = {_LEAKS.get(name, name): value for name, value in levers.items()}
+            set_levers(self._world.traffic.version(image.digest), named)
+
+    @override
+    def crowd(self, factor: float) -> None:
+        wobble = self._world.traffic.flow.stream(self._front.rule).wobble
+        self._world.traffic.set(self._front.rule, self.per_second * factor, wobble)
+
+    @override
+    def suffering(self) -> bool:
+        with self._world.lock:
+            found = self._world.traffic.flow.incidents
+            return any(each.balancer in {None, self._front.load_balancer} for each in found)
+
+    @override
+    def suffer(self, errors: float, latency: float) -> None:
+        balancer = self._front.load_balancer
+        self._world.traffic.incident(balancer, errors=errors, latency=latency, seconds=LASTS)
+
+    @override
+    def calm(self) -> None:
+        self._world.traffic.calm(self._front.load_balancer)
+
+    @override
+    def shift(self, stable: int, canary: int) -> None:
+        weights = dict(zip(self.groups(), (stable, canary), strict=True))
+        self._world.balancers.set_weights(self._front.rule, weights)
+
+    def running(self, name: str) -> Service | None:
+        """The ECS service of that name, while it is there."""
+        try:
+            found = self._world.service(self.environment, name)
+        except AwsError:
+            return None
+        return found if found.status == "ACTIVE" else None
+
+
+class Weighted(Balanced):
+    """The canary is a service of its own, in a target group of its own."""
+
+    @override
+    def groups(self) -> tuple[str, str]:
+        return self._front.stable, self._front.canary
+
+    @override
+    def revisions(self) -> tuple[Revision | None, Revision | None]:
+        return self._revision(self.service), self._revision(f"{self.service}-canary")
+
+    def _revision(self, name: str) -> Revision | None:
+        service = self.running(name)
+        return service.primary.revision if service is not None else None
+
+
+def _digest(revision: Revision) -> str:
+    ours = next(each for each in revision.images if each["containerName"] == CONTAINER)
+    return str(ours.get("imageDigest") or str(ours["image"]).partition("@")[2])
