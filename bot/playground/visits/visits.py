@@ -48,11 +48,15 @@ Place = tuple[str, str]
 
 @dataclass
 class Shop:
-    """A Rollout with visitors. ``incidents`` harm both of its versions alike."""
+    """A Rollout with visitors. ``incidents`` harm both of its versions alike.
+
+    ``history`` are seconds of the past that are still to be made up.
+    """
 
     place: Place
     stream: Stream
     scraper: Scraper
+    history: float
     incidents: list[Incident] = field(default_factory=list)
     moments: dict[str, deque[Moment]] = field(
         default_factory=lambda: {each: deque(maxlen=KEPT_MOMENTS) for each in (STABLE, CANARY)}
@@ -109,21 +113,17 @@ class Visits:
         wobble: float = 0.0,
         history: float = 0.0,
     ) -> None:
-        """Let ``per_second`` requests come to a Rollout that is there, varying by ``wobble``.
+        """Let ``per_second`` requests come to a Rollout, varying by ``wobble``.
 
-        The past ``history`` minutes have been as the present is.
+        The past ``history`` minutes have been as it is when it is looked at first.
         """
         with self._lock:
-            place, now = (namespace, name), self._wall()
             seed = [self._seed, zlib.crc32(f"{namespace}/{name}".encode())]
-            stream = Stream(name, per_second, wobble, now, np.random.default_rng(seed))
+            rng = np.random.default_rng(seed)
+            stream = Stream(name, per_second, wobble, self._wall(), rng)
             labels = {"job": f"{namespace}/{name}", "namespace": namespace, "app": name}
-            shop = self._shops[place] = Shop(place, stream, Scraper(self._storage, labels))
-            found = serving(self._kube, namespace, name)
-            shop.ready_at = {each.life: now - LONG_AGO for each in found.pods if each.ready}
-            begins = now - history * MINUTE
-            for number in range(1, math.floor(history * MINUTE / PAST_SLICE)):
-                self._slice(shop, found, begins + number * PAST_SLICE, PAST_SLICE)
+            place, scraper = (namespace, name), Scraper(self._storage, labels)
+            self._shops[place] = Shop(place, stream, scraper, history * MINUTE)
 
     def set(self, namespace: str, name: str, per_second: float) -> None:
         """Let so many requests a second come from now on."""
@@ -164,12 +164,24 @@ class Visits:
         self._aws.advance(0.0)  # the time of the levers moves on when somebody looks
         with self._lock:
             for shop in self._shops.values():
+                if shop.history:
+                    self._make_up(shop)
                 now = self._wall()
                 seconds, shop.stream.since = now - shop.stream.since, now
                 if seconds > 0:
                     self._slice(shop, serving(self._kube, *shop.place), now, seconds)
 
+    def _make_up(self, shop: Shop) -> None:
+        """The past, as the present is."""
+        history, shop.history = shop.history, 0.0
+        found, until = serving(self._kube, *shop.place), shop.stream.since
+        shop.ready_at = {each.life: until - LONG_AGO for each in found.pods if each.ready}
+        for number in range(1, math.floor(history / PAST_SLICE)):
+            at = until - history + number * PAST_SLICE
+            self._slice(shop, found, at, PAST_SLICE)
+
     def _run(self) -> None:
+        self.catch_up()
         while not self._closing.wait(SLICE - self._wall() % SLICE):
             self.catch_up()
 
