@@ -204,6 +204,16 @@ def test_the_past_is_an_hour_of_the_stable_version(stage: MetricsStage) -> None:
     assert past.quantiles[0] <= past.quantiles[1] <= past.quantiles[2]
 
 
+def test_the_past_is_known_before_the_canary_has_a_name(stage: MetricsStage) -> None:
+    """Pods of a Rollout's canary are told apart by a hash that they get with their image."""
+    lag = round(stage.closing.lag / stage.closing.length + 0.4)
+    for tick in range(-20 - lag, -lag):
+        stage.serve(stage.arms.stable, tick, fast(100, failed=1))
+    nameless = replace(stage.arms, canary="")
+    past = stage.metrics.past(stage.spec, nameless, stage.at(0))
+    assert [(each.requests, each.errors) for each in past.ticks[-15:]] == [(100, 1)] * 15
+
+
 def test_a_past_without_any_request_has_no_quantiles(stage: MetricsStage) -> None:
     past = stage.metrics.past(stage.spec, stage.arms, stage.at(0))
     assert past.quantiles is None

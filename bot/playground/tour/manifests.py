@@ -52,6 +52,7 @@ spec:
     canary:
       stableService: {service}-stable
       canaryService: {service}-canary
+      maxUnavailable: 0
       trafficRouting:
         nginx: {{stableIngress: {service}}}
       steps:

@@ -36,7 +36,7 @@ from bot.providers.batches import ask_together
 from bot.providers.prometheus.api import PrometheusApi, Series, Span
 from bot.providers.prometheus.counts import BEYOND, Counted, replicas_of
 from bot.providers.prometheus.examination import examine
-from bot.providers.prometheus.promql import Version, union, versions
+from bot.providers.prometheus.promql import Version, union, version_of, versions
 from bot.providers.ticks import Closing
 
 LAG = timedelta(seconds=30)
@@ -128,7 +128,7 @@ class PrometheusMetrics(Metrics):
     def past(self, spec: TargetSpec, arms: Arms, until: datetime) -> Past:
         plan = plan_of(spec)
         closing = closing_of(plan)
-        _, stable = versions(plan, arms)
+        stable = version_of(plan, arms.stable)  # the canary's pods may have no name yet
         ticks = closing.hour(until)
         ends = ticks[-1] + closing.length
         # One increment for each tick: an hour by shorter steps is more than servers let load.

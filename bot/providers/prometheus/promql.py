@@ -162,8 +162,12 @@ def versions(plan: Prometheus, arms: Arms) -> tuple[Version, Version]:
     """Canary and stable. Raises ``Misconfigured`` where they cannot be told apart."""
     if arms.canary == arms.stable:
         raise Misconfigured(f"Both versions have the same name, {arms.stable or 'none'}.")
-    canary, stable = (selecting(plan.labels, named(arm)) for arm in (arms.canary, arms.stable))
-    return Version(plan, canary), Version(plan, stable)
+    return version_of(plan, arms.canary), version_of(plan, arms.stable)
+
+
+def version_of(plan: Prometheus, arm: str) -> Version:
+    """One of them. Raises ``Misconfigured`` where it cannot be selected."""
+    return Version(plan, selecting(plan.labels, named(arm)))
 
 
 def named(arm: str) -> str:
