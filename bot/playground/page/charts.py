@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Final
 
 from markupsafe import Markup
@@ -24,6 +25,8 @@ from bot.playground.tour.fleet import ENVIRONMENTS
 SPAN, POINT, GRID = 600.0, 15.0, 120.0
 #: The drawing's size without its margins, in its own units, and the margin for the numbers.
 WIDTH, HEIGHT, LEFT = 330.0, 56.0, 34.0
+#: How much room the share at a mark needs.
+WORDS = 16.0
 #: What stands in place of a value that there is not.
 NOTHING = "-"
 #: Shares that differ by less are the same.
@@ -56,7 +59,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """When the weights changed: ``x`` in the drawing, and the canary's share from then on."""
+    """When the weights changed: ``x`` in the drawing, and the canary's share from then on.
+
+    ``share`` is empty where there is no room for it.
+    """
 
     x: float
     share: str
@@ -188,7 +194,12 @@ def marks_of(canary: Sequence[Moment], span: tuple[float, float]) -> list[Mark]:
             x = round(LEFT + _x(each.at - each.seconds, span), 1)
             found.append(Mark(x, in_percent(each.share)))
         before = each.share
-    return found
+    return [_spaced(each, after) for each, after in zip_longest(found, found[1:])]
+
+
+def _spaced(mark: Mark, after: Mark | None) -> Mark:
+    """Without its words, where those of the next one need the room."""
+    return replace(mark, share="") if after is not None and after.x - mark.x < WORDS else mark
 
 
 def ceiling(most: float, least: float) -> float:

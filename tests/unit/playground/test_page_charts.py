@@ -190,6 +190,14 @@ def test_marks_leave_out_what_is_older_than_the_chart() -> None:
     assert [each.share for each in marks_of(canary, WINDOW)] == ["50%"]
 
 
+def test_of_marks_that_are_close_together_the_last_one_is_named() -> None:
+    shares = [(300, 0.0), (200, 0.1), (60, 0.5), (55, 0.0), (40, 0.1)]
+    canary = [moment(ago, 50, share=share) for ago, share in shares]
+    found = marks_of(canary, WINDOW)
+    assert [each.share for each in found] == ["10%", "", "", "10%"]
+    assert len({each.x for each in found}) == 4
+
+
 def test_an_old_value_is_not_told_as_the_present_one() -> None:
     drawn = chart(REQUESTS, ([moment(0)], [moment(200)]), WINDOW, ())
     assert [each.now for each in drawn.lines] == ["100/s", "-"]
