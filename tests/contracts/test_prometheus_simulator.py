@@ -15,6 +15,7 @@ import pytest
 import urllib3
 
 from bot.model.canary_plan import Prometheus
+from bot.playground.prometheus import Api, Storage
 from bot.providers.prometheus.promql import Version, any_version, selecting, union
 from tests.contracts.local_prometheus import LocalPrometheus, local_prometheus
 from tests.contracts.real_prometheus import (
@@ -25,8 +26,6 @@ from tests.contracts.real_prometheus import (
     Sample,
     running_prometheus,
 )
-
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason=WHY_NOT)
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PLAN = Prometheus(
@@ -164,6 +163,8 @@ class Both:
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    if PROGRAM is None:
+        pytest.skip(WHY_NOT)
     folder: Path = tmp_path_factory.mktemp("prometheus")
     with running_prometheus(folder) as real, local_prometheus() as local:
         for each in series():
@@ -293,3 +294,64 @@ def test_other_addresses(both: Both, path: str, status: int) -> None:
     answers = [both.pool.request("GET", each.url + path) for each in (both.real, both.local)]
     assert [each.status for each in answers] == [status, status]
     assert answers[0].data.strip() == answers[1].data.strip() or status == 404
+
+
+def values(storage: Storage, query: str, at: float) -> dict[str, float]:
+    """By pod, where a query has only the local one to be asked."""
+    form = {"query": query, "time": str(at)}
+    answer = json.loads(Api(storage).answer("/api/v1/query", form).body)
+    assert answer["status"] == "success", answer
+    result = answer["data"]["result"]
+    return {each["metric"].get("pod", ""): float(each["value"][1]) for each in result}
+
+
+def counted(pod: str, *samples: tuple[float, float | None]) -> Storage:
+    storage = Storage()
+    for at, value in samples:
+        labels = {"__name__": "hits_total", "pod": pod, "zone": ""}
+        if value is None:
+            storage.end(labels, at)
+        else:
+            storage.append(labels, at, value)
+    return storage
+
+
+def test_a_sample_stands_for_five_minutes_and_not_at_their_end() -> None:
+    storage = counted("a", (1000, 7))
+    assert values(storage, "hits_total", 999.999) == {}
+    assert values(storage, "hits_total", 1000) == {"a": 7}
+    assert values(storage, "hits_total", 1299.999) == {"a": 7}
+    assert values(storage, "hits_total", 1300) == {}
+
+
+def test_what_is_at_the_beginning_of_a_window_is_not_in_it() -> None:
+    storage = counted("a", (1000, 7), (1015, 8), (1030, 9))
+    assert values(storage, "count_over_time(hits_total[30s])", 1030) == {"a": 2}
+    assert values(storage, "count_over_time(hits_total[31s])", 1030) == {"a": 3}
+
+
+def test_a_marker_ends_a_series_at_once_and_is_no_sample() -> None:
+    storage = counted("a", (1000, 7), (1015, None), (1030, 9))
+    assert values(storage, "hits_total", 1014) == {"a": 7}
+    assert values(storage, "hits_total", 1020) == {}
+    assert values(storage, "hits_total", 1030) == {"a": 9}
+    assert values(storage, "count_over_time(hits_total[1m])", 1030) == {"a": 2}
+
+
+def test_samples_come_in_order_of_time() -> None:
+    storage = counted("a", (1000, 7))
+    for at in (999, 1000):
+        with pytest.raises(ValueError, match="out of order"):
+            storage.append({"__name__": "hits_total", "pod": "a"}, at, 8)
+
+
+def test_old_samples_and_series_are_forgotten() -> None:
+    storage = Storage()
+    for number in range(5000):
+        storage.append({"__name__": "hits_total", "pod": "a"}, 5.0 * number, number)
+    storage.append({"__name__": "hits_total", "pod": "gone"}, 5.0, 1)
+    storage.append({"__name__": "hits_total", "pod": "new"}, 25_000.0, 1)
+    found = storage.select("hits_total", lambda _: True)
+    assert {each.labels["pod"] for each in found} == {"a", "new"}
+    kept = found[0].times
+    assert 3 * 3600 * 1000 <= kept[-1] - kept[0] < 4 * 3600 * 1000
