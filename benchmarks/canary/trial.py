@@ -14,8 +14,8 @@ from bot.analysis.tick import Floats, Truths, Whole
 
 #: What each seed is for. Constants of the judge were chosen on ``TUNING``, as the settings of the
 #: peers are; ``VALIDATION`` was looked at while that was done; ``HELD_BACK`` was run once, at last.
-#: Before it 20261125 was, with an alpha of .025.
-TUNING, VALIDATION, HELD_BACK = 1, 2, 20_261_126
+#: Before it 20261125 was, with an alpha of .025, and 20261126, with a weaker test of slowness.
+TUNING, VALIDATION, HELD_BACK = 1, 2, 20_261_128
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,26 +53,47 @@ def one_sample(requests: Floats, events: Floats, tolerated: Floats) -> Floats:
     return _likelier(requests[..., None], events[..., None], share, null)
 
 
-def two_tables(canary: Pair, stable: Pair, believed: Floats, grid: Floats) -> Floats:
+def two_tables(
+    canary: Pair, stable: Pair, believed: Floats, grid: Floats, tolerated: Floats
+) -> Floats:
     """Events of both arms that are not rare: arrays of a shape (...), -> (..., G).
 
     ``believed`` is the stable version's share as known before this tick; a wrong belief costs
-    power, never certainty. Nothing is tolerated: the null is that the canary's share is no larger.
+    power, never certainty. The null is that the canary's share is at most ``tolerated`` times the
+    stable version's.
 
     The e-variable of Turner, Ly, Gruenwald (2024, generic e-variables for k-sample tests) for two
-    Bernoulli samples: the likelihood of the shares (theta p, p) over that of their mean m for
-    both. If the true share is m + d, its expectation is the product over the arms of (1 + d c)^n,
-    and the n c of the two arms cancel, so it is at most exp(0). It is sharper than the ratio
-    given the sum, which takes a share of a quarter for a rare one.
+    Bernoulli samples: the likelihood of the shares (theta p, p) over that of (rho m, m), which of
+    the tolerated ones is nearest to it (the reverse information projection). With c the slopes of
+    an arm's factor, the projection has n_c rho c_c + n_b c_b = 0; if the true shares are
+    (rho (m + d), m + d), the expectation is the product over the arms of 1 + c times how far each
+    is away, so it is at most exp(0). It is sharper than the ratio given the sum, which takes a
+    share of a quarter for a rare one.
     """
     (n_c, x_c), (n_b, x_b) = _spread(canary), _spread(stable)
-    base = believed[..., None]
-    worse = np.maximum(np.minimum(base * grid, SURE), base)
-    mean = (n_c * worse + n_b * base) / np.maximum(n_c + n_b, 1.0)
-    both = (n_c > 0) & (n_b > 0)
-    mean = np.where(both, mean, base)
-    drawn: Floats = _likelier(n_c, x_c, worse, mean) + _likelier(n_b, x_b, base, mean)
-    return np.where(both, drawn, 0.0)
+    rho, base = tolerated[..., None], believed[..., None]
+    worse = np.minimum(base * grid, SURE)
+    bold = (worse > rho * base) & (n_c > 0) & (n_b > 0)
+    # Where nothing is bet, any numbers will do that have logarithms.
+    worse, rho = np.where(bold, worse, base), np.where(bold, rho, 1.0)
+    nearest = _projected((n_c, worse), (n_b, base), rho)
+    drawn: Floats = _likelier(n_c, x_c, worse, rho * nearest) + _likelier(n_b, x_b, base, nearest)
+    return np.where(bold, drawn, 0.0)
+
+
+def _projected(canary: Pair, stable: Pair, rho: Floats) -> Floats:
+    """The m for which shares (rho m, m) are likeliest where those of the pairs are true.
+
+    The smaller root of rho (n_c + n_b) m^2 - (n_c (a + rho) + n_b (1 + rho b)) m + n_c a + n_b b.
+    """
+    (n_c, a), (n_b, b) = canary, stable
+    none = n_c + n_b == 0
+    square = np.where(none, 1.0, rho * (n_c + n_b))
+    plain = np.where(none, 2.0, n_c * (a + rho) + n_b * (1 + rho * b))
+    rest = np.where(none, b, n_c * a + n_b * b)
+    root = np.sqrt(np.maximum(plain**2 - 4 * square * rest, 0.0))
+    found: Floats = 2 * rest / (plain + root)
+    return found
 
 
 def _likelier(requests: Floats, events: Floats, share: Floats, than: Floats) -> Floats:

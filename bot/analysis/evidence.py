@@ -59,8 +59,9 @@ class Evidence:
     ``errors`` and ``past`` are (B, G), ``slow`` (B, 4, G), ``limits`` (B, 3, G). ``ticks`` are
     those with traffic of the canary, ``since`` those in this ``step``, ``silent`` those without
     since the last: (B,). ``canary`` and ``stable`` are all counts, ``recent_canary`` and
-    ``recent_stable`` fading ones, ``stepped`` and ``settled`` the canary's in this step and after
-    its warm-up: (B, COLUMNS). ``given_up`` (B,) is why, ``KEPT`` where it was not.
+    ``recent_stable`` fading ones, ``stepped`` the canary's in this step, and ``settled`` those
+    after its warm-up and in no incident of the stable version: (B, COLUMNS). ``given_up`` (B,) is
+    why, ``KEPT`` where it was not.
     """
 
     errors: Floats
@@ -191,9 +192,7 @@ def _slow(before: Evidence, tick: Slice, terms: Terms) -> Floats:
     believed = (BELIEF * np.array(BEYOND) + recent[:, SLOW]) / (BELIEF + recent[:, :1])
     warm = at(terms.slow_warm_up, before.since)
     tolerated = np.broadcast_to(np.nan_to_num(warm, nan=1.0)[:, None], believed.shape)
-    strict = two_tables(canary, stable, believed, SLOW_GRID)
-    lenient = two_samples(canary, stable, tolerated, SLOW_GRID)
-    drawn = np.where(tolerated[..., None] > 1, lenient, strict)
+    drawn = two_tables(canary, stable, believed, SLOW_GRID, tolerated)
     # Gross slowness is worth a bet from the first tick on: no warm-up explains it.
     drawn[:, :3][np.isnan(warm)] = 0.0
     return drawn / terms.slow_phi[:, :, None]
@@ -214,7 +213,10 @@ def _limits(tick: Slice, terms: Terms, warm: Floats) -> Floats:
 
 
 def _counted(before: Evidence, tick: Slice, terms: Terms) -> Evidence:
-    is_warm = (before.since >= (terms.warm_up > 0).sum(axis=1))[:, None]
+    is_warm = before.since >= (terms.warm_up > 0).sum(axis=1)
+    # What both suffer says nothing of the canary, and would keep its step from passing for good.
+    suffers = tick.stable[:, ERRORS] > terms.limits[:, 2] * tick.stable[:, REQUESTS]
+    told = (is_warm & ~suffers)[:, None]
     return replace(
         before,
         ticks=before.ticks + 1,
@@ -225,7 +227,7 @@ def _counted(before: Evidence, tick: Slice, terms: Terms) -> Evidence:
         recent_canary=FADING * before.recent_canary + tick.canary,
         recent_stable=FADING * before.recent_stable + tick.stable,
         stepped=before.stepped + tick.canary,
-        settled=before.settled + np.where(is_warm, tick.canary, 0.0),
+        settled=before.settled + np.where(told, tick.canary, 0.0),
     )
 
 

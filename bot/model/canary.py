@@ -218,6 +218,7 @@ class Canary:
     step was read back first. ``measured_until`` is the end of the newest tick.
     ``down_since`` is since when its traffic meets no healthy task. ``held_by`` keeps it at its
     step; ``wish`` is what a person asked for last. ``extended`` says that the step bakes once more.
+    ``foreseen`` says what its traffic can show in the plan's time.
     ``trouble`` is why nothing more is done for now, a sentence. ``spec`` is its target's entry in
     the catalog of the moment it began: whatever is edited since, it is taken back from there.
     ``ending`` is how its deployment ends once the traffic is off it, as status, reason code and
@@ -248,6 +249,7 @@ class Canary:
     version: int = 1
     down_since: datetime | None = None
     spec: TargetSpec | None = None
+    foreseen: str = ""
 
     @property
     def over(self) -> bool:

@@ -82,7 +82,12 @@ class CanaryTable(Protocol):
         ...
 
     def open(self) -> Sequence[Canary]:
-        """All that are not over, oldest first."""
+        """All that are not over, oldest first, but for those of ``unreadable``."""
+        ...
+
+    def unreadable(self) -> Sequence[str]:
+        """Ids of those that are not over, and were written by a version that this one cannot
+        read."""
         ...
 
     def change(self, canary: Canary, /, **changes: Any) -> Canary | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from bot.model.canary import Canary, Measured, Phase
 from bot.model.deployment import Target
@@ -50,7 +50,19 @@ class CanariesTable:
 
     def open(self) -> Sequence[Canary]:
         """See ``CanaryTable.open``."""
-        return self._read(_IS_OPEN)
+        return [each for _, each in self._opened() if each is not None]
+
+    def unreadable(self) -> Sequence[str]:
+        """See ``CanaryTable.unreadable``."""
+        return [name for name, each in self._opened() if each is None]
+
+    def _opened(self) -> Iterator[tuple[str, Canary | None]]:
+        query = sa.select(canaries.c.deployment_id, canaries.c.body).where(_IS_OPEN)
+        for name, body in self._connection.execute(query.order_by(canaries.c.begun_at)):
+            try:
+                yield name, _CANARY.validate_json(body)
+            except ValidationError:
+                yield name, None
 
     def change(self, canary: Canary, /, **changes: Any) -> Canary | None:
         """See ``CanaryTable.change``."""

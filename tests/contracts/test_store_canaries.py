@@ -189,3 +189,21 @@ def test_the_targets_entry_comes_back_as_it_was(database: Database) -> None:
     with database.read() as tx:
         found = tx.canaries.get(ONE)
     assert found == replace(FULL, spec=SPEC, down_since=NOON)
+
+
+def test_one_that_cannot_be_read_keeps_nobody_from_the_others(
+    database: Database, engine: sa.Engine
+) -> None:
+    stored(database, a_deployment())
+    stored(database, a_deployment(2))
+    other = replace(FULL, deployment_id="backend-staging-2")
+    with database.begin() as tx:
+        tx.canaries.add(FULL)
+        tx.canaries.add(other)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE canaries SET body = '{}' WHERE deployment_id = :id"), {"id": ONE}
+        )
+    with database.read() as tx:
+        assert tx.canaries.open() == [other]
+        assert tx.canaries.unreadable() == [ONE]

@@ -129,7 +129,7 @@ def slowness(plan: CanaryPlan) -> tuple[int, str]:
     """Which requests are called slow, as a column of counts, and than what they are slower."""
     if plan.limits.p95 is not None:
         return OVER, in_seconds(plan.limits.p95)
-    return P95, "the usual p95"
+    return P95, "the usual p95, canary with tolerance"
 
 
 def _panel(

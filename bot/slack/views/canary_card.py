@@ -11,11 +11,13 @@ from datetime import timedelta
 
 from slack_sdk.models.blocks import Block
 
-from bot.analysis.tick import COLUMNS, ERRORS, REQUESTS
+from bot.analysis.history import summarise
+from bot.analysis.plan import Plan
+from bot.analysis.tick import COLUMNS, ERRORS, OVER, REQUESTS
 from bot.analysis.verdict import Outcome
 from bot.analysis.wording import WORTH_SAYING, against_chance, percent
-from bot.model.canary import Act, Canary, Crew, Judgement, Phase, Wish
-from bot.model.canary_plan import in_percent
+from bot.model.canary import Act, Canary, Crew, Judgement, Past, Phase, Wish
+from bot.model.canary_plan import in_percent, in_seconds
 from bot.slack.charts.series import slowness
 from bot.slack.views.message import context, fields, section
 from bot.slack.views.text import advice, escaped, moment, person
@@ -102,26 +104,26 @@ def _trail(one: Canary) -> str:
 def _new(one: Canary) -> str:
     share = "" if one.over else f"{in_percent(one.share) if one.share else 'none'} of the traffic"
     counts = one.judgement.canary if one.judgement else ()
-    return _version(one, share, one.canary, counts)
+    return _version(one, share, one.canary, _figures(one, counts, is_canary=True))
 
 
 def _stable(one: Canary) -> str:
     rest = round(1 - one.share, 6)
     share = "" if one.over else f"{in_percent(rest) if rest else 'none'} of the traffic"
     counts = one.judgement.stable if one.judgement else ()
-    return _version(one, share, one.stable, counts)
+    return _version(one, share, one.stable, _figures(one, counts, is_canary=False))
 
 
-def _version(one: Canary, share: str, crew: Crew, counts: Sequence[int]) -> str:
+def _version(one: Canary, share: str, crew: Crew, figures: Iterator[str]) -> str:
     tasks = "" if one.over else _tasks(crew)
-    return "\n".join(filter(None, [share, tasks, *_figures(one, counts)]))
+    return "\n".join(filter(None, [share, tasks, *figures]))
 
 
 def _tasks(crew: Crew) -> str:
     return f"{crew.running}/{crew.desired} tasks, {crew.healthy} healthy"
 
 
-def _figures(one: Canary, counts: Sequence[int]) -> Iterator[str]:
+def _figures(one: Canary, counts: Sequence[int], *, is_canary: bool) -> Iterator[str]:
     if len(counts) < COLUMNS:
         yield "nothing measured yet"
         return
@@ -132,7 +134,16 @@ def _figures(one: Canary, counts: Sequence[int]) -> Iterator[str]:
     yield f"{percent(counts[ERRORS] / requests)} errors of {requests:,}"
     if one.past is not None and one.past.quantiles is not None:
         column, beyond = slowness(one.plan)
+        if column != OVER:
+            beyond = _tolerated(one.past, is_canary=is_canary)
         yield f"{percent(counts[column] / requests)} slower than {beyond}"
+
+
+def _tolerated(past: Past, *, is_canary: bool) -> str:
+    """Beyond what a version's requests are counted as slow: the canary may be a little slower."""
+    history = summarise(past.ticks, past.quantiles, past.pods)
+    thresholds = Plan(history=history).thresholds(canary=is_canary)
+    return in_seconds(round(thresholds.slow[1], 3)) if thresholds else "usual"
 
 
 def _verdict(judgement: Judgement) -> str:
@@ -168,6 +179,8 @@ def _notes(one: Canary) -> Iterator[str]:
         )
     if one.wish is not None:
         yield _wish(one.wish)
+    if one.foreseen:
+        yield f"🔭 {escaped(one.foreseen, 600)}"
     if following := _following(one):
         yield following
     if one.expires_at is not None:

@@ -56,6 +56,11 @@ LONGEST, ASKED = 30.0, 60.0
 CLAIM, EXTEND = timedelta(seconds=30), timedelta(seconds=20)
 #: Canaries that are looked at side by side.
 AT_ONCE = 8
+UNREADABLE = (
+    "Nobody conducts this canary: another version of Quarterdeck has written down how it stands, "
+    "and this one cannot read that. Run that version again until it is over, or move the traffic "
+    "by hand."
+)
 #: Phases in which something is brought about, and not only looked at.
 ACTIVE = frozenset({Phase.SHIFTING, Phase.PROMOTING, Phase.RETURNING, Phase.CLEANING})
 
@@ -101,6 +106,7 @@ class Conductor(Patrol):
         self._metrics = metrics
         self._bench = Bench()
         self._memory: dict[str, _Memory] = {}
+        self._told: set[str] = set()
 
     @override
     def _round(self) -> float:
@@ -117,13 +123,14 @@ class Conductor(Patrol):
         """One pass. Returns the seconds until the next one."""
         now = self._parts.clock.now()
         with self._parts.store.read() as tx:
-            opened = tx.canaries.open()
+            opened, unreadable = tx.canaries.open(), tx.canaries.unreadable()
             # New to this process: its ticks are read once, and appended to from then on.
             fresh = {
                 each.deployment_id: list(tx.canaries.ticks(each.deployment_id))
                 for each in opened
                 if each.deployment_id not in self._memory
             }
+        self._tell_of(unreadable)
         for name, ticks in fresh.items():
             self._memory[name] = _Memory(now - CLAIM, ticks)
         names = {each.deployment_id for each in opened}
@@ -139,6 +146,16 @@ class Conductor(Patrol):
                 self._after(canary, looked.exception(), now)
         busy = any(each.phase in ACTIVE for each in mine)
         return (QUICK if busy else CALM) * random.uniform(0.8, 1.0)  # noqa: S311 - jitter, no secret
+
+    def _tell_of(self, unreadable: Sequence[str]) -> None:
+        """Others are conducted all the same; of these a person has to know."""
+        for name in unreadable:
+            if name in self._told:
+                continue
+            log.error("cannot read this canary, which another version wrote", deployment_id=name)
+            with self._parts.store.begin() as tx:
+                tx.outbox.thread(name, "unreadable", UNREADABLE, broadcast=True)
+            self._told.add(name)
 
     @override
     def stop(self) -> None:
@@ -299,10 +316,9 @@ class Conductor(Patrol):
         memory.blind, memory.measured_at = "", None
         shown = foreseen(analysis_plan(canary, past), 0, per_second(past), past.tick_seconds)
         with self._parts.store.begin() as tx:
-            known = tx.canaries.change(canary, past=past, arms=arms)
+            known = tx.canaries.change(canary, past=past, arms=arms, foreseen=shown)
             if known is not None:
                 tx.outbox.thread(canary.deployment_id, "foreseen", shown)
-                tx.deployments.note(deployment.id, None, notes=(*deployment.notes, shown))
                 tx.outbox.card(canary.deployment_id)
         return known
 

@@ -61,11 +61,12 @@ def test_a_bet_on_rare_events_gains_nothing_on_average(
     true=shares,
     less=st.floats(0, 1),
     believed=shares,
+    tolerated=st.floats(1, 1.6),
     n_c=st.integers(1, 8),
     n_b=st.integers(1, 20),
 )
 def test_a_bet_on_slowness_gains_nothing_on_average_whatever_is_believed(
-    true: float, less: float, believed: float, n_c: int, n_b: int
+    true: float, less: float, believed: float, tolerated: float, n_c: int, n_b: int
 ) -> None:
     x_c, x_b = (each.ravel() for each in np.mgrid[0.0 : n_c + 1, 0.0 : n_b + 1])
     shape = x_c.shape
@@ -74,14 +75,15 @@ def test_a_bet_on_slowness_gains_nothing_on_average_whatever_is_believed(
         (np.full(shape, float(n_b)), x_b),
         np.full(shape, believed),
         SLOW_GRID[0],
+        np.full(shape, tolerated),
     )
-    chances = np.outer(binomial(n_c, true * less), binomial(n_b, true)).ravel()
+    chances = np.outer(binomial(n_c, tolerated * true * less), binomial(n_b, true)).ravel()
     assert (chances @ np.exp(factors) <= 1 + 1e-9).all()
 
 
 def test_slowness_is_told_sooner_than_from_rare_events() -> None:
     canary, stable = (np.array([300.0]), np.array([120.0])), (np.array([2700.0]), np.array([675.0]))
-    sharp = two_tables(canary, stable, np.array([0.25]), SLOW_GRID[0])
+    sharp = two_tables(canary, stable, np.array([0.25]), SLOW_GRID[0], np.ones(1))
     rare = two_samples(canary, stable, np.array([1.0]), SLOW_GRID[0])
     assert sharp.max() > 1.2 * rare.max()
 
@@ -90,7 +92,7 @@ def test_no_requests_no_bet() -> None:
     none, some = (np.zeros(1), np.zeros(1)), (np.array([270.0]), np.array([3.0]))
     for canary, stable in ((none, some), (some, none), (none, none)):
         assert not two_samples(canary, stable, np.ones(1), ERROR_GRID).any()
-        assert not two_tables(canary, stable, np.full(1, 0.25), SLOW_GRID[0]).any()
+        assert not two_tables(canary, stable, np.full(1, 0.25), SLOW_GRID[0], np.ones(1)).any()
     assert not one_sample(*none, np.full(1, 0.01)).any()
 
 

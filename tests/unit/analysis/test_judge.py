@@ -65,6 +65,12 @@ def test_after_an_incident_the_canary_is_judged_again() -> None:
     assert judge(during + [tick()] * 5, PLAN).because is Because.BAKING
 
 
+def test_after_an_incident_the_step_passes_by_what_there_was_beside_it() -> None:
+    both = tick(Arm(300, 60), Arm(2700, 540))
+    ticks = [tick()] * 10 + [both] * 5 + [tick()] * 20
+    assert judge(ticks, PLAN).because is Because.INCREASE_EXCLUDED
+
+
 def test_in_an_incident_the_worse_canary_is_still_given_up() -> None:
     worse = tick(Arm(300, 150), Arm(2700, 270))
     assert judge([tick()] * 5 + [worse] * 10, PLAN).outcome is Outcome.ABORT

@@ -98,7 +98,10 @@ def test_slowness_is_shown_where_it_is_measured() -> None:
     assert slow.canary[-1].share == 0.04
     assert slow.limit is not None
     assert slow.limit.share == 0.05
-    assert plotted(ticks, FREE, "x").panels[1].label == "slower than the usual p95"
+    assert (
+        plotted(ticks, FREE, "x").panels[1].label
+        == "slower than the usual p95, canary with tolerance"
+    )
     assert len(plotted(measured([served(100)], served(100)), PLAN, "x").panels) == 1
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
+import sqlalchemy as sa
 
 from bot.commands.model import Conduct, Deploy, Rollback
 from bot.model.canary import Act, Canary, Past, Phase
@@ -14,6 +15,7 @@ from bot.model.deployment import Status
 from bot.model.errors import AccessDenied, Misconfigured, Unknown, Unreachable
 from bot.model.reply import Accepted, Refused
 from bot.workflows.canary.bench import analysis_plan
+from bot.workflows.canary.conductor import UNREADABLE
 from tests.fakes.conducted import Stage
 from tests.fakes.inner_rooms import STAGING, Rooms
 
@@ -100,7 +102,7 @@ def test_before_it_begins_the_card_says_what_its_traffic_can_show(rooms: Rooms) 
     stage = Stage(rooms)
     made = stage.begin()
     stage.looks()
-    (told,) = [note for note in rooms.get(made.id).notes if "requests/s" in note]
+    told = stage.canary(made).foreseen
     assert told.startswith("At 100 requests/s this canary can rule out")
     assert stage.traffic.writes == []
 
@@ -220,8 +222,9 @@ def test_an_incident_of_both_versions_is_held_and_told(rooms: Rooms) -> None:
     assert any("Neither promoted nor taken back" in text for text in rooms.said(made.id))
     stage.metrics.canary_fails = stage.metrics.stable_fails = 0.001
     stage.minutes(12)
-    # What it served during the incident shows nothing, so that people have to say.
-    assert stage.canary(made).phase is Phase.ASKING
+    # What it served during the incident shows nothing; what it served since is enough.
+    assert stage.canary(made).step == 1
+    assert stage.canary(made).phase is Phase.PROMOTING
 
 
 # --- people --------------------------------------------------------------------------------------
@@ -524,3 +527,16 @@ def test_no_tick_is_lost_on_a_process_that_remembers_fewer_than_are_stored(rooms
         begins = [each.reading.begins for each in tx.canaries.ticks(made.id)]
     assert len(begins) > 3
     assert {after - before for before, after in pairwise(begins)} == {timedelta(minutes=1)}
+
+
+def test_one_that_another_version_wrote_is_told_of_once_and_not_touched(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.looks(times=5)
+    with rooms.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE canaries SET body = '{}'"))
+    writes = list(stage.traffic.writes)
+    stage.restart()
+    stage.looks(times=3)
+    assert stage.traffic.writes == writes
+    assert rooms.said(made.id).count(UNREADABLE) == 1
