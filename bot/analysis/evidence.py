@@ -234,15 +234,26 @@ def _counted(before: Evidence, tick: Slice, terms: Terms) -> Evidence:
 def _given_up(evidence: Evidence, terms: Terms) -> Whole:
     found = odds(evidence, terms)
     passed = breached(evidence, terms)
+    by_itself = alone(evidence, terms)
+    beside = (found.errors >= BESIDE) | by_itself
     rules = (
         (BY_ERRORS, found.errors >= terms.threshold),
-        (BY_HISTORY, (found.past >= terms.threshold) & (found.errors >= BESIDE)),
+        (BY_HISTORY, (found.past >= terms.threshold) & beside),
         (BY_SLOWNESS, found.slow >= terms.threshold),
-        (BY_ERROR_LIMIT, passed[:, 0] & _worse(evidence, ERRORS, terms)),
-        (BY_TIME_LIMIT, passed[:, 1] & _worse(evidence, OVER, terms)),
+        (BY_ERROR_LIMIT, passed[:, 0] & (_worse(evidence, ERRORS, terms) | by_itself)),
+        (BY_TIME_LIMIT, passed[:, 1] & (_worse(evidence, OVER, terms) | by_itself)),
     )
     conditions = [holds for _, holds in rules]
     return np.select(conditions, [code for code, _ in rules], KEPT).astype(np.int64)
+
+
+def alone(evidence: Evidence, terms: Terms) -> Truths:
+    """Has the canary everything, by its plan and in fact? (B,)
+
+    Then there is no stable version beside it, and history and limits decide by themselves.
+    """
+    none: Truths = evidence.recent_stable[:, REQUESTS] < 1
+    return none & (evidence.step >= terms.alone_from)
 
 
 def _worse(evidence: Evidence, column: int, terms: Terms) -> Truths:

@@ -20,6 +20,7 @@ from bot.analysis.evidence import (
     BY_TIME_LIMIT,
     Evidence,
     Odds,
+    alone,
     blank,
     breached,
     fold,
@@ -125,7 +126,8 @@ def _at_step(docket: Docket) -> Iterator[tuple[Plan, int]]:
 
 def _reasons(docket: Docket, seen: _Seen) -> Iterator[Because]:
     evidence = docket.evidence
-    suspect = (np.maximum(seen.odds.errors, seen.odds.slow) >= SUSPECT).tolist()
+    against = np.where(alone(evidence, docket.terms), seen.odds.past, seen.odds.errors)
+    suspect = (np.maximum(against, seen.odds.slow) >= SUSPECT).tolist()
     held: list[bool] = np.any(seen.passed, axis=1).tolist()
     for row, (plan, number) in enumerate(_at_step(docket)):
         given_up = int(evidence.given_up[row])

@@ -23,7 +23,8 @@ class Terms:
 
     ``limits`` (B, 3): the share of failed requests and of those over the response time that the
     canary may not pass, and the share of failures beyond which the stable version has an incident.
-    ``slow_warm_up`` is ``nan`` where nothing is said of slowness yet.
+    ``slow_warm_up`` is ``nan`` where nothing is said of slowness yet. ``alone_from`` is the first
+    step at which the canary gets everything, or beyond the last one.
     """
 
     rate: Floats
@@ -37,6 +38,7 @@ class Terms:
     limits: Floats
     threshold: Floats
     horizon: Floats
+    alone_from: Whole
 
 
 def termed(plans: Sequence[Plan]) -> Terms:
@@ -59,6 +61,7 @@ def termed(plans: Sequence[Plan]) -> Terms:
         limits=np.array([_limits(plan) for plan in plans]).reshape(-1, 3),
         threshold=np.array([-log(plan.alpha) for plan in plans]),
         horizon=np.array([float(plan.horizon) for plan in plans]),
+        alone_from=np.array([_alone_from(plan) for plan in plans], dtype=np.int64),
     )
 
 
@@ -80,3 +83,9 @@ def _limits(plan: Plan) -> tuple[float, float, float]:
         NEVER if limits.p95 is None else 0.05,
         min(INCIDENT_RATIO * plan.history.upper + INCIDENT_FLOOR, NEVER),
     )
+
+
+def _alone_from(plan: Plan) -> int:
+    """Shares grow from step to step: only the last one may be everything."""
+    last = len(plan.steps) - 1
+    return last if plan.steps[last].share == 1 else last + 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.analysis.tick import REQUESTS
+
 
 class Outcome(StrEnum):
     """What to do with the canary now."""
@@ -66,6 +68,16 @@ class Figures:
     error_odds: float
     history_odds: float
     slow_odds: float
+
+    @property
+    def alone(self) -> bool:
+        """Whether there was no stable version beside it to compare with."""
+        return bool(self.canary[REQUESTS]) and not self.stable[REQUESTS]
+
+    @property
+    def odds(self) -> float:
+        """Against chance, of whatever speaks most against it."""
+        return max(self.history_odds if self.alone else self.error_odds, self.slow_odds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,10 @@ def told(because: Because, figures: Figures, plan: Plan) -> str:
 def compared(figures: Figures) -> str:
     """The errors of both: "Canary 2.1 % errors of 4,812, stable 0.3 % of 43,201"."""
     (n_c, n_b), (x_c, x_b) = _both(figures, REQUESTS), _both(figures, ERRORS)
-    return (
-        f"Canary {percent(x_c / max(n_c, 1))} errors of {n_c:,}, "
-        f"stable {percent(x_b / max(n_b, 1))} of {n_b:,}"
-    )
+    ours = f"Canary {percent(x_c / max(n_c, 1))} errors of {n_c:,}"
+    if figures.alone:
+        return f"{ours}, no stable version beside it to compare with"
+    return f"{ours}, stable {percent(x_b / max(n_b, 1))} of {n_b:,}"
 
 
 def slower(figures: Figures, plan: Plan) -> str:
@@ -84,9 +84,10 @@ def _at(thresholds: Thresholds | None, place: int) -> str:
 def _over(figures: Figures, plan: Plan) -> str:
     (n_c, n_b), (x_c, x_b) = _both(figures, REQUESTS), _both(figures, OVER)
     limit = f"{1000 * (plan.limits.p95 or 0):,.0f} ms"
+    theirs = f", {percent(x_b / max(n_b, 1))} of the stable's {n_b:,}" if n_b else ""
     return (
-        f"{percent(x_c / max(n_c, 1))} of the canary's {n_c:,} requests took longer than {limit}, "
-        f"{percent(x_b / max(n_b, 1))} of the stable's {n_b:,}; 5 % may"
+        f"{percent(x_c / max(n_c, 1))} of the canary's {n_c:,} requests took longer than "
+        f"{limit}{theirs}; 5 % may"
     )
 
 
@@ -96,6 +97,9 @@ def _errors(errors: str, figures: Figures, _plan: Plan) -> str:
 
 def _history(errors: str, figures: Figures, plan: Plan) -> str:
     usual = percent(plan.history.rate)
+    if figures.alone:
+        known = f"in the hour before it were {usual}"
+        return f"{errors}; {known}, and {against_chance(figures.history_odds)}."
     return f"{errors}, and {usual} in the hour before; {against_chance(figures.history_odds)}."
 
 
@@ -103,16 +107,24 @@ def _slowness(_errors: str, figures: Figures, plan: Plan) -> str:
     return f"{slower(figures, plan)}; {against_chance(figures.slow_odds)}."
 
 
-def _error_limit(errors: str, _figures: Figures, plan: Plan) -> str:
+def _error_limit(errors: str, figures: Figures, plan: Plan) -> str:
     limit = percent(plan.limits.error_rate)
-    return f"{errors}. The canary is beyond the limit of {limit}, and worse than the stable."
+    return f"{errors}. The canary is beyond the limit of {limit}{_and_worse(figures)}."
 
 
 def _time_limit(_errors: str, figures: Figures, plan: Plan) -> str:
-    return f"{_over(figures, plan)}. The canary is beyond the limit, and worse than the stable."
+    return f"{_over(figures, plan)}. The canary is beyond the limit{_and_worse(figures)}."
 
 
-def _incident(errors: str, _figures: Figures, _plan: Plan) -> str:
+def _and_worse(figures: Figures) -> str:
+    if figures.alone:
+        return ""
+    return ", and worse than the stable"
+
+
+def _incident(errors: str, figures: Figures, _plan: Plan) -> str:
+    if figures.alone:
+        return f"It is beyond a limit, and nobody can tell whose fault that is: {_lowered(errors)}."
     return f"Both versions suffer, and the canary is not the worse one: {_lowered(errors)}."
 
 
@@ -123,14 +135,14 @@ def _no_traffic(errors: str, figures: Figures, _plan: Plan) -> str:
 
 
 def _baking(errors: str, figures: Figures, _plan: Plan) -> str:
-    odds = max(figures.error_odds, figures.slow_odds)
+    odds = figures.odds
     if odds < WORTH_SAYING:
         return f"{errors}; nothing speaks against it so far."
     return f"{errors}; {against_chance(odds)}, which is not enough to abort."
 
 
 def _suspicion(errors: str, figures: Figures, _plan: Plan) -> str:
-    odds = max(figures.error_odds, figures.slow_odds)
+    odds = figures.odds
     return f"{errors}; {against_chance(odds)}: too few to abort, too many to promote."
 
 

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from bot.model import native_shares
 from bot.model.moments import Duration, Lasting
 from bot.model.part import MEANING, InsidePath, ObjectName, Part, filled
 
@@ -175,7 +176,7 @@ class Weighted(Part):
 class Native(Part):
     """ECS's own deployment strategies: it shifts the traffic, and waits for our answer."""
 
-    kind: Literal["canary", "linear", "blue_green"] = Field(
+    kind: native_shares.Kind = Field(
         default="canary",
         description="one share first (canary: one step), equal steps (linear), or all at once with "
         "a bake before the old version is given up (blue_green: one step of 100%)",
@@ -265,6 +266,11 @@ STEPS = (
     CanaryStep(share=0.25),
     CanaryStep(share=0.5),
 )
+#: Where ECS shifts the traffic there are no others than these.
+NATIVE_STEPS: dict[str, tuple[CanaryStep, ...]] = {
+    kind: tuple(CanaryStep(share=each, bake=timedelta(minutes=15)) for each in shares)
+    for kind, shares in native_shares.USUAL.items()
+}
 
 
 class CanaryPlan(Part):
@@ -287,7 +293,11 @@ class CanaryPlan(Part):
         default=None, description="under Argo CD: a canary Deployment and an HTTPRoute's weights"
     )
     steps: tuple[CanaryStep, ...] = Field(
-        default=STEPS, min_length=1, max_length=20, description="shares that grow from step to step"
+        default=STEPS,
+        min_length=1,
+        max_length=20,
+        description="shares that grow from step to step; without them 10%, 25% and 50%, "
+        "or what the kind of native can: 10% (canary), quarters (linear), 100% (blue_green)",
     )
     warm_up: Annotated[Duration | None, Field(le=timedelta(hours=1))] = Field(
         default=None,
@@ -332,6 +342,19 @@ class CanaryPlan(Part):
         ]
         return {"strategy": given[0], **data} if given else data
 
+    @model_validator(mode="before")
+    @classmethod
+    def _steps_of_native(cls, data: Any) -> Any:
+        """Those that ECS can go by, where none are named."""
+        if not isinstance(data, dict) or "steps" in data:
+            return data
+        native = data.get("native")
+        if native is None and data.get("strategy") != "native":
+            return data
+        kind = native.get("kind", "canary") if isinstance(native, dict) else _kind(native)
+        usual = NATIVE_STEPS.get(kind) if isinstance(kind, str) else None
+        return data if usual is None else {**data, "steps": usual}
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if wrong := self._shape() or self._order():
@@ -363,4 +386,10 @@ class CanaryPlan(Part):
                     f"shares grow from step to step: step {number} has {in_percent(after.share)} "
                     f"after {in_percent(step.share)}"
                 )
-        return ""
+        if self.strategy != "native":
+            return ""
+        return native_shares.wrong(_kind(self.native), [step.share for step in self.steps])
+
+
+def _kind(native: object) -> native_shares.Kind:
+    return native.kind if isinstance(native, Native) else "canary"

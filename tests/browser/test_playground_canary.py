@@ -111,3 +111,24 @@ def test_on_a_phone_everything_fits(take: Take) -> None:
             .map((each) => each.outerHTML.slice(0, 200))"""
     )
     assert too_wide == []
+
+
+def test_ecs_itself_shifts_the_traffic_of_another_service(seat: Seat) -> None:
+    deployment = "frontend-production-1"
+    seat.say("/deploy frontend production v1.5.0 --canary")
+    for who in ("bob", "carol"):
+        seat.approve(deployment, who)
+    seat.canary()
+    seat.press(seat.lever("watch"), "frontend")
+    seat.weighs("production", "90 : 10", "frontend")
+    card, charts = seat.card(deployment), seat.charts("production", "frontend")
+    seat.sees(card).to_contain_text("ECS waits for an answer until")
+    seat.sees(charts).to_contain_text(re.compile(r"canary\s+v1\.5\.0\s+weight 10 · 4 of 4 healthy"))
+    seat.sees(seat.lever("errors")).to_contain_text("of frontend v1.5.0")
+    seat.press(card, "Promote fully")
+    seat.confirm("Promote fully")
+    seat.shows(deployment, "succeeded")
+    # What was the canary is the stable version now, in the target group that it was shifted to.
+    seat.weighs("production", "100 : 0", "frontend")
+    seat.sees(charts).to_contain_text(re.compile(r"stable\s+v1\.5\.0\s+weight 100"))
+    seat.sees(charts.locator(".c-share").last).to_have_text("100%")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.model.canary import Arms, Reading, Wanted
-from bot.model.canary_plan import CanaryPlan, Weighted
+from bot.model.canary_plan import CanaryPlan, Native, Weighted
 from bot.model.catalog import TargetSpec
 from bot.model.errors import AccessDenied, Throttled
 from bot.model.rollout import Grade
@@ -129,3 +129,19 @@ def test_aws_that_denies_or_throttles_is_told_as_such(shop: Shop) -> None:
     with pytest.raises(Throttled):
         shop.read(since)
     assert shop.read(since)
+
+
+def test_where_groups_take_turns_the_past_is_of_whichever_served(shop: Shop) -> None:
+    """ECS has just given everything to the other group: the hour before was in this one."""
+    weights = {shop.front.stable: 0, shop.front.canary: 100}
+    shop.world.balancers.set_weights(shop.front.rule, weights)
+    shop.world.advance(600)
+    spec = spec_of(CanaryPlan(native=Native()))
+    arms = Arms(shop.front.canary, shop.front.stable, shop.arms.load_balancer)
+    past = shop.metrics.past(spec, arms, shop.now())
+    assert past.quantiles is not None
+    per_second = sum(each.requests for each in past.ticks) / (60 * len(past.ticks))
+    # A tenth went to the other one before, and what CloudWatch adds later is missing in the end.
+    assert 0.8 * RATE < per_second < RATE
+    alone = shop.metrics.past(shop.spec, arms, shop.now())
+    assert sum(each.requests for each in alone.ticks) < 0.4 * sum(e.requests for e in past.ticks)

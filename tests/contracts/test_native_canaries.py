@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.model.canary import Act, Aim, Canary, Goal, Phase, Stand, Wish
+from bot.model.canary import Act, Aim, Canary, Crew, Goal, Phase, Stand, Wish
 from bot.model.canary_plan import CanaryPlan, CanaryStep, Native
 from bot.model.deployment import Image, Person, Status
 from bot.model.errors import Misconfigured, Terminal, Unknown
@@ -194,7 +194,7 @@ def test_from_the_first_task_to_the_whole_service_and_to_nothing_left(
 
     stand = shop.reach(Goal.EVERYTHING)
     assert (stand.share, shop.status()) == (1.0, "SUCCESSFUL")
-    assert (stand.canary.running, stand.stable.running) == (TASKS, 0)
+    assert (stand.canary, stand.stable) == (Crew(TASKS, TASKS, TASKS), Crew(0, 0, 0))
     assert shop.runs() == shop.order.image
     shop.reach(Goal.GONE)
     assert shop.configuration() == shop.before
@@ -783,24 +783,6 @@ def steps(*shares: float) -> tuple[CanaryStep, ...]:
     return tuple(CanaryStep(share=share) for share in shares)
 
 
-@pytest.mark.parametrize(
-    ("kind", "shares", "said"),
-    [
-        ("canary", (0.1, 0.25), "have one step before everything, and the plan has 2"),
-        ("canary", (0.0005,), "tenths of a percent"),
-        ("linear", (0.02, 0.04), "3% at least"),
-        ("linear", (0.2, 0.4, 0.8), "from 20% on these are 20%, 40%, 60%, 80%"),
-        ("linear", (0.2, 0.4), "from 20% on these are 20%, 40%, 60%, 80%"),
-        ("blue_green", (0.5,), "shift everything at once"),
-    ],
-)
-def test_steps_that_ecs_does_not_have(
-    shop: Shop, kind: Any, shares: tuple[float, ...], said: str
-) -> None:
-    plan = CanaryPlan(native=Native(kind=kind), steps=steps(*shares))
-    refused(shop, said, plan)
-
-
 def test_a_third_in_each_step(shop: Shop) -> None:
     linear = CanaryPlan(native=Native(kind="linear"), steps=steps(0.333, 0.666, 0.999))
     assert shop.canaries.check(shop.spec_with(linear)) == ()
@@ -870,8 +852,8 @@ def test_the_bot_has_them_for_plans_that_say_so(aws: LocalAws, tmp_path: Path) -
     fleet = Fleet(Reach(aws.clients, git, "", FakeClock(), lambda: None))
     try:
         assert fleet.canaries.check(shop.spec) == ()
-        misfit = CanaryPlan(native=Native(kind="linear"), steps=steps(0.1, 0.3))
-        with pytest.raises(Misconfigured, match="equal steps"):
+        misfit = shop.plan(clean_up_after=timedelta(days=2))
+        with pytest.raises(Misconfigured, match="a day at most"):
             fleet.canaries.check(shop.spec_with(misfit))
     finally:
         fleet.close()

@@ -33,7 +33,10 @@ from bot.store.database import Database
 from tests.contracts.store_examples import STAGING, a_deployment, stored
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-PLAN = CanaryPlan(native=Native(), steps=(CanaryStep(share=0.1), CanaryStep(share=0.333)))
+PLAN = CanaryPlan(
+    native=Native(kind="linear"),
+    steps=(CanaryStep(share=0.333), CanaryStep(share=0.666), CanaryStep(share=0.999)),
+)
 SPEC = TargetSpec(
     service="backend",
     environment="staging",

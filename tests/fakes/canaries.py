@@ -42,7 +42,9 @@ MINUTE = 60
 
 @dataclass
 class FakeCanaries(Canaries):
-    """See the module. ``share`` is the canary's, from 0 to 1."""
+    """See the module. ``share`` is the canary's, from 0 to 1. ``in_place``: the canary becomes the
+    service, as where ECS shifts the traffic; nothing is rolled or removed then.
+    """
 
     share: float = 0.0
     exists: bool = False
@@ -50,6 +52,7 @@ class FakeCanaries(Canaries):
     stable_healthy: bool = True
     stable: str = "v1"
     rolled: bool = False
+    in_place: bool = False
     failed: str = ""
     refuses: QuarterdeckError | None = None
     end: End | None = None
@@ -99,6 +102,8 @@ class FakeCanaries(Canaries):
         match aim.goal:
             case Goal.SHARE:
                 return self.exists and self.healthy and self.share == aim.share
+            case Goal.EVERYTHING if self.in_place:
+                return self.share == 1
             case Goal.EVERYTHING:
                 return self.stable == revision and self.rolled and self.share == 0
             case Goal.NOTHING:
@@ -128,6 +133,8 @@ class FakeCanaries(Canaries):
             Goal.GONE: ("remove", True),
             Goal.NOTHING: ("weight 0", True),
         }
+        if self.in_place and aim.goal is Goal.EVERYTHING:
+            return "weight 1"
         change, is_next = changes[aim.goal]
         if is_next:
             return change
@@ -143,7 +150,7 @@ class FakeCanaries(Canaries):
         elif change == "remove":
             self.exists = False
         else:
-            self.share = aim.share
+            self.share = 1.0 if change == "weight 1" else aim.share
 
 
 @dataclass

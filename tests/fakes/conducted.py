@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.commands.model import Conduct, Deploy
 from bot.model.canary import Act, Canary
-from bot.model.canary_plan import CanaryPlan, CanaryStep, Native
+from bot.model.canary_plan import CanaryPlan, CanaryStep, Weighted
 from bot.model.catalog import Catalog
 from bot.model.deployment import Deployment, Target
 from bot.model.reply import Reply
@@ -15,6 +15,12 @@ from bot.workflows.canary.conductor import Conductor
 from tests.fakes.canaries import FakeCanaries, FakeMetrics
 from tests.fakes.inner_rooms import STAGING, Rooms
 
+_ARN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012"
+WEIGHTED = Weighted(
+    rule=f"{_ARN}:listener-rule/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2/9683b2d02a6cabee",
+    stable=f"{_ARN}:targetgroup/backend/73e2d6bc24d8a067",
+    canary=f"{_ARN}:targetgroup/backend-canary/943f017f100becff",
+)
 STEPS = (
     CanaryStep(share=0.1, bake=timedelta(minutes=5)),
     CanaryStep(share=0.5, bake=timedelta(minutes=5)),
@@ -36,7 +42,7 @@ class Stage:
 
     def __init__(self, rooms: Rooms, **plan: Any) -> None:
         self.rooms = rooms
-        self.plan = CanaryPlan(native=Native(), **{"steps": STEPS, **plan})
+        self.plan = CanaryPlan(weighted=WEIGHTED, **{"steps": STEPS, **plan})
         rooms.catalog = planned(rooms.catalog, STAGING, self.plan)
         self.traffic = FakeCanaries()
         self.metrics = FakeMetrics(self.traffic)

@@ -47,7 +47,8 @@ class FrontOptions(ServiceOptions, total=False):
     ``front`` (the service's name: what the load balancer is called), ``per_second`` (20: requests),
     ``wobble`` (0), ``history`` (60: minutes of traffic that are in CloudWatch already),
     ``deregistration_delay`` (seconds, 30), ``weights`` ((100, 0): those of the stable group and of
-    the empty one for a canary).
+    the empty one for a canary), ``alternating`` (False: whether ECS itself may shift its traffic
+    from one group to the other).
     """
 
     front: str
@@ -57,6 +58,7 @@ class FrontOptions(ServiceOptions, total=False):
     history: int
     deregistration_delay: int
     weights: tuple[int, int]
+    alternating: bool
 
 
 class Balancers:
@@ -175,6 +177,8 @@ class Balancers:
             first, second = options.get("weights", (100, 0))
             rule = self.create_rule(arn, {stable: first, canary: second}, f"{front}.example.com")
             plain = {key: each for key, each in options.items() if key in SERVICE_OPTIONS}
+            if options.get("alternating", False):
+                plain["advanced"] = alternating(rule, canary)
             self._world.create_service(
                 cluster, service, **cast("ServiceOptions", {**plain, "target_group": stable})
             )
@@ -201,6 +205,15 @@ def forward(weights: Mapping[str, int]) -> Json:
     """The action that forwards by weight."""
     groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in weights.items()]
     return {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
+
+
+def alternating(rule: str, group: str) -> Json:
+    """A service's ``advancedConfiguration``: its other target group, and the rule for both."""
+    return {
+        "alternateTargetGroupArn": group,
+        "productionListenerRule": rule,
+        "roleArn": f"arn:aws:iam::{ACCOUNT}:role/ecs-load-balancing",
+    }
 
 
 def _shifted(action: Json, weights: Mapping[str, int]) -> Json:

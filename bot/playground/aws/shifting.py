@@ -75,6 +75,8 @@ class Shifting:
         self._deployments = deployments
         self._journal = journal
         self.by_the_enum = False
+        #: How many seconds of this world go by in one of those who answer pauses.
+        self.pace = 1.0
         self.route: Route = lambda _rule, _shares: None
         self.problem: Problem = lambda _service: None
 
@@ -194,7 +196,7 @@ class Shifting:
         return self._tasks.timings.stage + minutes * MINUTE
 
     def _pause(self, service: Service, passage: Passage, stage: Stage, timeout: Json) -> None:
-        seconds = timeout.get("timeoutInMinutes", DEFAULT_MINUTES) * MINUTE
+        seconds = timeout.get("timeoutInMinutes", DEFAULT_MINUTES) * MINUTE * self.pace
         hook = Hook(
             id=self._deployments.hook_id(service),
             stage=stage,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.playground.aws.blueprints import ACCOUNT, REGION, ServiceOptions
+from bot.playground.aws.balancers import alternating
+from bot.playground.aws.blueprints import REGION, ServiceOptions
 from bot.playground.aws.records import Json
 from bot.playground.aws.stages import Hook
 
@@ -36,11 +37,7 @@ class Shifts:
             for name in (service, f"{service}-alternate")
         ]
         weights = dict(zip(groups, (1, 0), strict=True))
-        advanced: Json = {
-            "alternateTargetGroupArn": groups[1],
-            "productionListenerRule": balancers.create_rule(balancer, weights),
-            "roleArn": f"arn:aws:iam::{ACCOUNT}:role/ecs-load-balancing",
-        }
+        advanced = alternating(balancers.create_rule(balancer, weights), groups[1])
         if options.get("test_listener", False):
             rule = balancers.create_rule(balancer, weights, "test.example.com")
             advanced["testListenerRule"] = rule

@@ -74,8 +74,9 @@ class World:
 
     ``speed`` is how many virtual seconds pass in a real one; 0 stands still until ``advance``.
     ``wall`` tells the time that is shown (``createdAt`` and the like); give the caller's own clock.
-    With ``visitors_by_wall`` what arrives at load balancers, and CloudWatch's minutes, go by
-    ``wall`` and not by virtual time: whoever measures them by the clock on the wall is right then.
+    With ``visitors_by_wall`` what arrives at load balancers, CloudWatch's minutes, and how long
+    ECS waits at a PAUSE hook go by ``wall`` and not by virtual time: whoever measures and judges by
+    the clock on the wall is right then.
     With ``strict`` every answer is held against botocore's model, which costs time.
     ``balancers`` furnishes load balancers and target groups, ``traffic`` has the levers of what
     arrives there and how it is answered, ``metrics`` those of CloudWatch.
@@ -117,6 +118,8 @@ class World:
             estates=self._estates.values,
             estate_of=self.estate_of,
         )
+        # A pause lasts until it was judged what visitors got: it goes by their clock.
+        scheduler.shifting.pace = 1 / around.pace
         self.traffic = Traffic(self, around, seed)
         self.metrics = Metrics(self.traffic.flow, self._moment, seed)
         self.engine = Engine(deployments, scheduler, self._tasks, self.metrics)

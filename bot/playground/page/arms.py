@@ -112,7 +112,8 @@ class Site(Protocol):
 
 
 class Watch:
-    """All sites, and which service is watched: the one that was chosen, or else one with a canary.
+    """All sites, and which service is watched: the one that was chosen, or else the last one that
+    was seen with a canary.
 
     Safe to share between threads.
     """
@@ -120,7 +121,7 @@ class Watch:
     def __init__(self, sites: Sequence[Site]) -> None:
         self.sites = tuple(sites)
         self.services = tuple(dict.fromkeys(each.service for each in sites))
-        self._chosen = ""
+        self._chosen = self._followed = ""
 
     def choose(self, service: str) -> None:
         """Watch that one from now on. ``ValueError`` for one that has no visitors."""
@@ -142,5 +143,7 @@ class Watch:
     def watched(self) -> tuple[Site, Arms]:
         """Where levers act: of the watched service, where it has a canary, or else production."""
         found = self.arms()
-        chosen = [each for each in found if each[0].service == self._chosen]
-        return (chosen or found)[0]
+        if found[0][1].canary.there:
+            self._followed = found[0][0].service
+        wanted = self._chosen or self._followed
+        return next((each for each in found if each[0].service == wanted), found[0])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from typing_extensions import override
 
+from bot.playground.aws.arrivals import Moment
 from bot.playground.aws.errors import AwsError
-from bot.playground.aws.records import Revision, Service
+from bot.playground.aws.records import Revision, Service, ServiceDeployment
 from bot.playground.aws.world import World
 from bot.playground.page.arms import Arm, Arms, Recent, Site, Subject
 from bot.playground.page.subjects import Releases
@@ -63,8 +65,14 @@ class Balanced(Site, ABC):
 
     @override
     def recent(self, seconds: float) -> Recent:
-        stable, canary = (self._world.traffic.recent(each, seconds) for each in self.groups())
-        return stable, canary
+        with self._world.lock:
+            both = self._front.stable, self._front.canary
+            first, second = (self._world.traffic.recent(each, seconds) for each in both)
+            return self.told_apart(first, second)
+
+    @abstractmethod
+    def told_apart(self, first: Sequence[Moment], second: Sequence[Moment]) -> Recent:
+        """The moments of the rule's two target groups, as the stable version's and the canary's."""
 
     @override
     def subject(self) -> Subject:
@@ -116,12 +124,75 @@ class Weighted(Balanced):
         return self._front.stable, self._front.canary
 
     @override
+    def told_apart(self, first: Sequence[Moment], second: Sequence[Moment]) -> Recent:
+        return first, second
+
+    @override
     def revisions(self) -> tuple[Revision | None, Revision | None]:
         return self._revision(self.service), self._revision(f"{self.service}-canary")
 
     def _revision(self, name: str) -> Revision | None:
         service = self.running(name)
         return service.primary.revision if service is not None else None
+
+
+class Native(Balanced):
+    """ECS shifts the traffic: both versions are of one service, and its groups take turns."""
+
+    behind = "shifted by ECS"
+
+    @override
+    def groups(self) -> tuple[str, str]:
+        return self._groups_at(math.inf)
+
+    @override
+    def told_apart(self, first: Sequence[Moment], second: Sequence[Moment]) -> Recent:
+        sides: tuple[list[Moment], list[Moment]] = ([], [])
+        named = ((self._front.stable, first), (self._front.canary, second))
+        found = [(group, each) for group, moments in named for each in moments]
+        for group, each in sorted(found, key=lambda pair: pair[1].at):
+            middle = each.at - each.seconds / 2
+            canary = self._groups_at(middle).index(group)
+            if not canary or each.share or each.requests or self._left_at(middle):
+                sides[canary].append(each)
+        return sides
+
+    def _left_at(self, moment: float) -> bool:
+        """Whether the other group was that of a canary, then or until it was taken back: after one
+        that was given everything it is that of nobody."""
+        service = self.running(self.service)
+        tried = [
+            each
+            for each in (service.history if service is not None else ())
+            if each.passage is not None and each.created_at <= moment
+        ]
+        return bool(tried) and not _given_all(tried[-1], moment)
+
+    @override
+    def revisions(self) -> tuple[Revision | None, Revision | None]:
+        service = self.running(self.service)
+        if service is None:
+            return None, None
+        newest = service.history[-1]
+        # What was stopped and not taken back still has its part of the traffic.
+        tried = newest.passage is not None and (newest.open or newest.status == "STOPPED")
+        if not tried or service.completed is None:
+            return service.primary.revision, None
+        return service.completed.revision, newest.target
+
+    def _groups_at(self, moment: float) -> tuple[str, str]:
+        """Whose was whose then: a version that has been given everything stays in its group."""
+        stable = self._front.stable
+        service = self.running(self.service)
+        for each in service.history if service is not None else ():
+            if _given_all(each, moment):
+                stable = each.target.target_groups[0]
+        other = self._front.canary if stable == self._front.stable else self._front.stable
+        return stable, other
+
+
+def _given_all(record: ServiceDeployment, moment: float) -> bool:
+    return record.status == "SUCCESSFUL" and (record.finished_at or 0.0) <= moment
 
 
 def _digest(revision: Revision) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
 from typing import Final
 
 from markupsafe import Markup
@@ -25,8 +24,8 @@ from bot.playground.tour.fleet import ENVIRONMENTS
 SPAN, POINT, GRID = 600.0, 15.0, 120.0
 #: The drawing's size without its margins, in its own units, and the margin for the numbers.
 WIDTH, HEIGHT, LEFT = 330.0, 56.0, 34.0
-#: How much room the share at a mark needs.
-WORDS = 16.0
+#: How far apart two marks are that both have room for a label.
+APART = 16.0
 #: What stands in place of a value that there is not.
 NOTHING = "-"
 #: Shares that differ by less are the same.
@@ -59,10 +58,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """When the weights changed: ``x`` in the drawing, and the canary's share from then on.
-
-    ``share`` is empty where there is no room for it.
-    """
+    """When the weights changed: ``x`` in the drawing, and the canary's share from then on."""
 
     x: float
     share: str
@@ -89,10 +85,10 @@ class Charts:
 
     def elements(self) -> list[tuple[str, Markup]]:
         """Element id and HTML of the watched service's production, and of whatever else has or had
-        a canary of late."""
+        a canary of late; the watched service first."""
         watched = self.watch.watched()[0].service
         found = []
-        for site, arms in self.watch.arms():
+        for site, arms in sorted(self.watch.arms(), key=lambda each: each[0].service != watched):
             recent = site.recent(SPAN + POINT)
             had = arms.canary.there or any(each.share for each in recent[1])
             if had or (site.service, site.environment) == (watched, ENVIRONMENTS[-1]):
@@ -186,20 +182,19 @@ def path(found: Points, top: float) -> str:
 
 
 def marks_of(canary: Sequence[Moment], span: tuple[float, float]) -> list[Mark]:
-    """Every change of the canary's share."""
-    found = []
-    before = canary[0].share if canary else 0.0
+    """Every change of the canary's share. One that begins anew comes from nothing."""
+    found: list[Mark] = []
+    before, until = 0.0, span[0]
     for each in canary:
-        if abs(each.share - before) > ALIKE and each.at - each.seconds >= span[0]:
-            x = round(LEFT + _x(each.at - each.seconds, span), 1)
+        begins = each.at - each.seconds
+        before = before if begins - until < POINT else 0.0
+        if abs(each.share - before) > ALIKE and begins >= span[0]:
+            x = round(LEFT + _x(begins, span), 1)
+            if found and x - found[-1].x < APART:
+                found[-1] = replace(found[-1], share="")  # two labels cannot stand in one place
             found.append(Mark(x, in_percent(each.share)))
-        before = each.share
-    return [_spaced(each, after) for each, after in zip_longest(found, found[1:])]
-
-
-def _spaced(mark: Mark, after: Mark | None) -> Mark:
-    """Without its words, where those of the next one need the room."""
-    return replace(mark, share="") if after is not None and after.x - mark.x < WORDS else mark
+        before, until = each.share, each.at
+    return found
 
 
 def ceiling(most: float, least: float) -> float:

@@ -8,7 +8,7 @@ from typing import Final
 from bot.model.canary_plan import Strategy
 from bot.playground.aws.world import World
 from bot.playground.page.arms import Site
-from bot.playground.page.balanced import Balanced, Weighted
+from bot.playground.page.balanced import Balanced, Native, Weighted
 from bot.playground.page.pods import Pods
 from bot.playground.tour.cluster import SEARCH
 from bot.playground.tour.pod_visitors import ENVIRONMENT
@@ -16,7 +16,10 @@ from bot.playground.tour.stage import Stage
 from bot.playground.tour.visitors import Visited
 
 #: What stands behind load balancers, by how its canaries go.
-BALANCED: Final[Mapping[Strategy, Callable[[World, Visited], Balanced]]] = {"weighted": Weighted}
+BALANCED: Final[Mapping[Strategy, Callable[[World, Visited], Balanced]]] = {
+    "weighted": Weighted,
+    "native": Native,
+}
 
 
 def sites_of(stage: Stage) -> Sequence[Site]:

@@ -42,6 +42,7 @@ class Visited:
 CROWDS: Final[Mapping[tuple[str, str], Crowd]] = {
     ("backend", "staging"): Crowd("weighted", 120.0),
     ("backend", "production"): Crowd("weighted", 200.0),
+    ("frontend", "production"): Crowd("native", 150.0),
 }
 WOBBLE = 0.05
 #: Minutes of the past: the bot wants an hour that is whole, and may ask late.
@@ -68,7 +69,19 @@ _WEIGHTED = """\
 """
 
 
-_PLANS: Final[Mapping[Strategy, str]] = {"weighted": _WEIGHTED}
+_NATIVE = """\
+    canary:
+      # ECS shifts the traffic, and waits for the bot's word before each shift.
+      native: {{kind: canary}}
+      steps:
+        - {{share: 10%, bake: 2m}}
+      warm_up: 1m
+      patience: 10m
+      answer_within: 30m
+      clean_up_after: 1m
+      cloudwatch: {{settles_after: 10s}}
+"""
+_PLANS: Final[Mapping[Strategy, str]] = {"weighted": _WEIGHTED, "native": _NATIVE}
 
 
 def receive(
@@ -87,6 +100,7 @@ def receive(
         per_second=crowd.per_second,
         wobble=WOBBLE,
         history=HISTORY,
+        alternating=crowd.strategy == "native",
         **options,
     )
     return Visited(service, environment, crowd.strategy, crowd.per_second, front)

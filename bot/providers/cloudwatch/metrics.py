@@ -83,16 +83,20 @@ class CloudWatchMetrics(Metrics):
 
     @override
     def past(self, spec: TargetSpec, arms: Arms, until: datetime) -> Past:
-        group, account = group_of(arms, arms.stable), account_of(spec, arms)
+        groups, account = groups_before(spec, arms), account_of(spec, arms)
         minutes = closing_of(spec).hour(until)
         hour = minutes[0], minutes[-1] + LENGTH
-        times = (group.timed, *map(group.quantile, _PERCENTILES))
-        quantiles = quantiles_of(self._reads.ask(account, times, *hour), group)
+        times = [one for each in groups for one in (each.timed, *map(each.quantile, _PERCENTILES))]
+        timed = self._reads.ask(account, times, *hour)
+        quantiles = quantiles_of(timed, max(groups, key=lambda each: answered(timed, each)))
         # Counts beyond the hour's own quantiles: those have to be known first.
         thresholds = Thresholds(quantiles, quantiles[1], None) if quantiles else None
-        answers = self._reads.ask(account, tuple(group.counted(thresholds)), *hour)
-        counted = Minutes(answers, group, thresholds)
-        return Past(tuple(alone(counted, at) for at in minutes), PERIOD, quantiles)
+        series = dict.fromkeys(one for each in groups for one in each.counted(thresholds))
+        answers = self._reads.ask(account, tuple(series), *hour)
+        counted = [Minutes(answers, each, thresholds) for each in groups]
+        return Past(
+            tuple(alone(in_production(counted, at), at) for at in minutes), PERIOD, quantiles
+        )
 
     def examine(self, spec: TargetSpec, now: datetime) -> Sequence[Finding]:
         """What ``doctor`` says of the target's canaries. Raises as every call does."""
@@ -158,6 +162,26 @@ def batches(asked: Iterable[Asked]) -> Iterator[Sequence[Asked]]:
 
 def _first(asked: Asked) -> datetime:
     return asked.minutes[0]
+
+
+def groups_before(spec: TargetSpec, arms: Arms) -> Sequence[Group]:
+    """The target groups in which a service served before its canary, the present one first.
+
+    Where ECS shifts the traffic, its two groups take turns: who served an hour ago may have done
+    so from the one that is the canary's now.
+    """
+    native = spec.canary is not None and spec.canary.strategy == "native"
+    return [group_of(arms, each) for each in ((arms.stable, arms.canary)[: 1 + native])]
+
+
+def in_production(groups: Sequence[Minutes], at: datetime) -> Minutes:
+    """The one that had most of that minute's requests: an earlier canary's part is left out."""
+    return max(groups, key=lambda each: each.served(at).requests)
+
+
+def answered(answers: Answers, group: Group) -> float:
+    """How many answers were timed."""
+    return sum(answers.of(group.timed).values())
 
 
 def quantiles_of(answers: Answers, group: Group) -> tuple[float, float, float] | None:

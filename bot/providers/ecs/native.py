@@ -195,14 +195,15 @@ class NativeCanaries(Canaries):
         run = scene.run
         if run is not None and run.open:
             return self._nothing(scene, order)  # an answer was lost: it began after all
-        stays = run is not None and run.view.status == "SUCCESSFUL" and not scene.overtaken
-        if scene.tasks and not stays:
+        if scene.tasks and not scene.done:
             return _stands(scene, doing="its tasks end"), None
         if settings.is_set(scene.service.configuration):
             if scene.busy:
-                doing = "the service is set back after the deployment that is under way"
+                doing = "its settings are put back after the deployment that is under way"
                 return _stands(scene, doing=doing), None
-            return _stands(scene, doing="the service is set back"), lambda: self._restore(scene)
+            return _stands(
+                scene, doing="the service's settings are put back"
+            ), lambda: self._restore(scene)
         if BEFORE_TAG in scene.service.tags:
             stand = _stands(scene, doing="the note of its settings is removed")
             return stand, lambda: self._forget(scene)

@@ -164,16 +164,22 @@ class Scene:
         )
 
     @property
+    def done(self) -> bool:
+        """Whether the service is the canary's by now, and no one else's."""
+        return self.run is not None and self.run.view.status == "SUCCESSFUL" and not self.overtaken
+
+    @property
     def canary(self) -> Crew:
         """Its tasks: ECS runs the new version at the service's full size."""
-        wanted = self.service.view.desired if self.run is not None and self.run.open else 0
-        return Crew(wanted, self.tasks, self.canary_health.healthy)
+        on = self.done or (self.run is not None and self.run.open)
+        return Crew(self.service.view.desired if on else 0, self.tasks, self.canary_health.healthy)
 
     @property
     def stable(self) -> Crew:
         """The tasks of what ran before."""
         view = self.service.view
-        return Crew(view.desired, view.running - self.tasks, self.stable_health.healthy)
+        wanted = 0 if self.done else view.desired
+        return Crew(wanted, view.running - self.tasks, self.stable_health.healthy)
 
     @property
     def able(self) -> int:

@@ -17,12 +17,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
-from typing import Any, Literal
+from typing import Any
 
-from bot.model.canary_plan import CanaryPlan, Native, in_percent
+from bot.model.canary_plan import CanaryPlan, Native
+from bot.model.native_shares import Kind
 
 Configuration = Mapping[str, Any]
-Kind = Literal["canary", "linear", "blue_green"]
 
 #: The service's tag that says what its deployments were like before the canary.
 BEFORE_TAG = "quarterdeck:before-canary"
@@ -41,8 +41,6 @@ PARTS = {
 }
 #: In minutes: how long a pause and a bake may last.
 LONGEST_PAUSE, LONGEST_BAKE = 20160, 1440
-#: Shares in thousandths: ECS takes tenths of a percent, and linear steps from 3 % on.
-WHOLE, LEAST_STEP = 1000, 30
 _PARTS = frozenset(name for name, _, _ in PARTS.values())
 _OF_ROLLING_ONLY = "earlySuccessCriteria"
 
@@ -62,48 +60,9 @@ def kind_of(plan: CanaryPlan) -> Kind:
 
 def misfit(plan: CanaryPlan) -> Misfit | None:
     """What of the plan ECS cannot do."""
-    kept = _minutes(plan.clean_up_after)
-    if kept > LONGEST_BAKE:
+    if _minutes(plan.clean_up_after) > LONGEST_BAKE:
         return Misfit("ECS keeps the old version for a day at most after the last shift.")
-    shares = [round(step.share * WHOLE, 6) for step in plan.steps]
-    if any(share != int(share) for share in shares):
-        return Misfit("ECS takes shares in tenths of a percent.")
-    return {"canary": _canary, "linear": _linear, "blue_green": _blue_green}[kind_of(plan)](plan)
-
-
-def _canary(plan: CanaryPlan) -> Misfit | None:
-    if len(plan.steps) == 1:
-        return None
-    return Misfit(
-        "ECS's canary deployments have one step before everything, and the plan has "
-        f"{len(plan.steps)}.",
-        "Give the plan one step, or kind: linear for equal ones; or deploy with --rolling.",
-    )
-
-
-def _linear(plan: CanaryPlan) -> Misfit | None:
-    first = round(plan.steps[0].share * WHOLE)
-    if first < LEAST_STEP:
-        return Misfit("The steps of ECS's linear deployments are 3% at least.")
-    equal = [each / WHOLE for each in range(first, WHOLE, first)]
-    if [round(step.share, 3) for step in plan.steps] == equal:
-        return None
-    wanted = ", ".join(map(in_percent, equal))
-    return Misfit(
-        f"ECS's linear deployments go by equal steps: from {in_percent(equal[0])} on these are "
-        f"{wanted}.",
-        "Write them so, or give the plan kind: canary and one step; or deploy with --rolling.",
-    )
-
-
-def _blue_green(plan: CanaryPlan) -> Misfit | None:
-    if [step.share for step in plan.steps] == [1.0]:
-        return None
-    return Misfit(
-        "ECS's blue/green deployments shift everything at once.",
-        "Give the plan one step of 100%, whose bake is how long the old version stands by; or "
-        "deploy with --rolling.",
-    )
+    return None
 
 
 # --- the configuration ---------------------------------------------------------------------------

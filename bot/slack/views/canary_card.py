@@ -49,7 +49,7 @@ _ASKED = {
 def brief(one: Canary) -> str:
     """The canary in a clause, for a line among others."""
     if one.off:
-        return f"canary {_DOES[one.phase]}"
+        return f"canary {_does(one)}"
     held = ", held" if one.held_by and one.phase in _HOLDABLE else ""
     return f"canary at {in_percent(one.share)}, {_step(one)}, {_DOES[one.phase]}{held}"
 
@@ -86,13 +86,19 @@ def _where(one: Canary) -> str:
     if one.over:
         came = f"step {at + 1} of {len(one.plan.steps)}, {reached} of the traffic"
         return f"🐤 *Canary* was taken back. It came to {came}."
-    return f"🐤 *Canary* {_step(one)}: {_DOES[one.phase]}\n{_trail(one)}"
+    return f"🐤 *Canary* {_step(one)}: {_does(one)}\n{_trail(one)}"
+
+
+def _does(one: Canary) -> str:
+    if one.phase is Phase.CLEANING and one.share:
+        return "with all the traffic, being cleaned up"  # the new version serves from where it is
+    return _DOES[one.phase]
 
 
 def _trail(one: Canary) -> str:
     """``✓ 10%  →  *25%*  →  50%  →  all``."""
     shares = [in_percent(step.share) for step in one.plan.steps]
-    everywhere = one.phase is Phase.PROMOTING
+    everywhere = one.phase is Phase.PROMOTING or (one.phase is Phase.CLEANING and one.share)
     here = len(shares) if everywhere else one.step
     shown = [*shares, "all"]
     return "  →  ".join(
@@ -120,6 +126,8 @@ def _version(one: Canary, share: str, crew: Crew, figures: Iterator[str]) -> str
 
 
 def _tasks(crew: Crew) -> str:
+    if not crew.running and not crew.desired:
+        return "no tasks"
     return f"{crew.running}/{crew.desired} tasks, {crew.healthy} healthy"
 
 
@@ -184,7 +192,7 @@ def _notes(one: Canary) -> Iterator[str]:
     if following := _following(one):
         yield following
     if one.expires_at is not None:
-        yield f"⌛ The provider waits for an answer until {moment(one.expires_at)}."
+        yield f"⌛ ECS waits for an answer until {moment(one.expires_at)}, and takes it back then."
     if one.measured_until is not None:
         yield f"Measured until {moment(one.measured_until)}."
 
@@ -205,6 +213,8 @@ def _wish(wish: Wish) -> str:
 
 def _following(one: Canary) -> str:
     """What comes next and when at the earliest: it also takes traffic and a verdict."""
+    if one.phase is Phase.CLEANING and one.share:
+        return ""
     if one.phase is Phase.CLEANING:
         return f"Its tasks end {moment(one.since + one.plan.clean_up_after)} at the earliest."
     if one.phase is not Phase.BAKING or one.held_by is not None:

@@ -132,7 +132,7 @@ def judgement(judged: Judged, step: int) -> Judgement:
         outcome=outcome.value,
         because=because.value,
         text=text,
-        odds=max(figures.error_odds, figures.slow_odds),
+        odds=figures.odds,
         canary=figures.canary,
         stable=figures.stable,
     )

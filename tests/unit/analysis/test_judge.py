@@ -185,3 +185,57 @@ def test_counts_that_cannot_be_are_refused() -> None:
 
 def test_usual_counts_are_usual() -> None:
     assert judge([Tick(ALIKE, USUAL)] * 5, PLAN).figures.slow_odds < 1
+
+
+EVERYTHING = plan(Step(1.0, BAKE))
+
+
+@pytest.mark.parametrize("errors", [300, 3000])
+def test_with_all_of_the_traffic_it_is_judged_by_history(errors: int) -> None:
+    verdict = judge([Tick(Arm(3000, errors), Arm(0))], EVERYTHING)
+    assert verdict.because is Because.ERRORS_AGAINST_HISTORY
+    assert "no stable version beside it to compare with; in the hour before" in verdict.text
+
+
+def test_with_all_of_the_traffic_it_is_judged_by_limits() -> None:
+    clustered = replace(EVERYTHING, history=replace(HISTORY, dispersion=30.0))
+    verdict = judge([Tick(Arm(20, 20), Arm(0))], clustered)
+    assert verdict.because is Because.ERROR_LIMIT
+    assert verdict.text == (
+        "Canary 100 % errors of 20, no stable version beside it to compare with. "
+        "The canary is beyond the limit of 50 %."
+    )
+
+
+def test_with_all_of_the_traffic_a_good_one_bakes_and_passes() -> None:
+    good = [Tick(Arm(3000, 9, (750, 150, 30)), Arm(0))]
+    assert judge(good * 3, EVERYTHING).text == (
+        "Canary 0.3 % errors of 9,000, no stable version beside it to compare with; "
+        "nothing speaks against it so far."
+    )
+    assert judge(good * BAKE, EVERYTHING).outcome is Outcome.PASS
+
+
+def test_with_all_of_the_traffic_a_slow_one_is_beyond_the_limit() -> None:
+    limited = replace(EVERYTHING, limits=Limits(p95=0.5))
+    verdict = judge([Tick(Arm(3000, 9, over=600), Arm(0))], limited)
+    assert verdict.because is Because.TIME_LIMIT
+    assert verdict.text == (
+        "20 % of the canary's 3,000 requests took longer than 500 ms; 5 % may. "
+        "The canary is beyond the limit."
+    )
+
+
+def test_with_all_of_the_traffic_what_is_unlikely_is_not_promoted() -> None:
+    # Thrice the errors of the hour before, for long enough that chance is unlikely.
+    ticks = [Tick(Arm(3000, 9), Arm(0))] * 26 + [Tick(Arm(3000, 31), Arm(0))] * 4
+    verdict = judge(ticks, EVERYTHING)
+    assert verdict.because is Because.SUSPICION
+    assert 10 <= verdict.figures.odds < 25
+
+
+def test_a_stable_version_that_is_gone_by_itself_is_no_shared_incident() -> None:
+    verdict = judge([Tick(Arm(300, 300), Arm(0))] * 3, PLAN)
+    assert verdict.outcome is Outcome.HOLD
+    assert "Both versions" not in verdict.text
+    assert "nobody can tell whose fault that is" in verdict.text

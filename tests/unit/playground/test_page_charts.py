@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -183,19 +184,26 @@ def test_a_line_begins_anew_after_a_gap() -> None:
 def test_marks_leave_out_what_is_older_than_the_chart() -> None:
     canary = [
         moment(700, share=0.0),
-        moment(650, share=0.1),
-        moment(100, share=0.1),
+        moment(695, share=0.1),
+        replace(moment(100, share=0.1), seconds=595.0),
         moment(95, share=0.5),
     ]
     assert [each.share for each in marks_of(canary, WINDOW)] == ["50%"]
 
 
-def test_of_marks_that_are_close_together_the_last_one_is_named() -> None:
-    shares = [(300, 0.0), (200, 0.1), (60, 0.5), (55, 0.0), (40, 0.1)]
-    canary = [moment(ago, 50, share=share) for ago, share in shares]
-    found = marks_of(canary, WINDOW)
-    assert [each.share for each in found] == ["10%", "", "", "10%"]
-    assert len({each.x for each in found}) == 4
+def test_a_canary_that_begins_anew_comes_from_nothing() -> None:
+    canary = [
+        moment(300, share=0.1),
+        moment(295, share=1.0),
+        moment(100, share=0.0),
+        moment(95, share=0.1),
+    ]
+    assert [each.share for each in marks_of(canary, WINDOW)] == ["", "100%", "10%"]
+
+
+def test_of_two_marks_in_one_place_the_later_has_the_label() -> None:
+    canary = [moment(300, share=0.0), moment(295, share=0.1), moment(290, share=0.0)]
+    assert [each.share for each in marks_of(canary, WINDOW)] == ["", "0%"]
 
 
 def test_an_old_value_is_not_told_as_the_present_one() -> None:

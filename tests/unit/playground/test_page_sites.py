@@ -115,7 +115,7 @@ def test_what_was_chosen_stays_whatever_else_has_a_canary(street: Street) -> Non
     assert street.pull("watch", service="backend") == "Charts and levers are those of backend."
     street.frontend.begin()
     assert "of backend v2" in street.titles()
-    assert street.shown() == ["chart-frontend-production", "chart-backend-production"]
+    assert street.shown() == ["chart-backend-production", "chart-frontend-production"]
     drawn = str(draw_panel(street.levers.choice()))
     assert 'data-service="backend" aria-pressed="true"' in drawn
     assert 'data-service="frontend" aria-pressed="false"' in drawn

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.model.canary import Canary, Crew, Judgement, Past, Phase
-from bot.model.canary_plan import CanaryLimits, CanaryPlan, CanaryStep, Native
+from bot.model.canary_plan import CanaryLimits, CanaryPlan, CanaryStep, Rollout
 from bot.model.deployment import Deployment, Image, Kind, Person, Status, Target
 from bot.model.reply import CardFacts
 from bot.slack.messenger import Picture
@@ -47,7 +47,7 @@ def deployment(status: Status = Status.RUNNING, **changes: Any) -> Deployment:
 
 
 PLAN = CanaryPlan(
-    native=Native(),
+    rollout=Rollout(namespace="web", name="backend"),
     steps=(
         CanaryStep(share=0.1, bake=timedelta(minutes=15)),
         CanaryStep(share=0.25, bake=timedelta(minutes=5)),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.commands.model import Conduct
-from bot.model.canary import Act, Canary, Ended, Judgement, Phase, Wish
+from bot.model.canary import Act, Canary, Crew, Ended, Judgement, Phase, Wish
 from bot.model.canary_plan import CanaryLimits
 from bot.model.deployment import Progress, Status, Target
 from bot.model.reply import CardFacts, DeploymentList, Details, StatusReport, TargetStatus
@@ -112,7 +112,10 @@ def test_a_card_that_is_not_drawn_anew_never_tells_a_wrong_time() -> None:
         ({"step": 2}, f"Next: all of the traffic, {after(minutes=5)} at the earliest."),
         ({"held_by": BOB}, "Held at this step by <@U0BOB>"),
         ({"doing": "two tasks are starting"}, "⚙️ two tasks are starting"),
-        ({"expires_at": NOON + timedelta(hours=1)}, f"an answer until {after(hours=1)}"),
+        (
+            {"expires_at": NOON + timedelta(hours=1)},
+            f"ECS waits for an answer until {after(hours=1)}, and takes it back then.",
+        ),
         ({"measured_until": NOON}, f"Measured until {after()}"),
         (
             {"wish": Wish(Act.PROMOTE, BOB, NOON, "looks <!channel> good")},
@@ -126,6 +129,11 @@ def test_a_card_that_is_not_drawn_anew_never_tells_a_wrong_time() -> None:
             {"phase": Phase.CLEANING, "share": 0.0},
             f"Its tasks end {after(minutes=1)} at the earliest.",
         ),
+        (
+            {"phase": Phase.CLEANING, "share": 1.0},
+            "step 2 of 3: with all the traffic, being cleaned up\n✓ 10%  →  ✓ 25%  →  ✓ 50%",
+        ),
+        ({"stable": Crew(0, 0, 0)}, "of the traffic\nno tasks"),
         ({"phase": Phase.SHIFTING}, "traffic is being shifted"),
         ({"phase": Phase.RETURNING}, "traffic is being taken back"),
         ({"phase": Phase.PROMOTING}, "✓ 50%  →  *all*"),
@@ -256,8 +264,15 @@ def test_it_stands_in_status_queue_details_and_home() -> None:
     assert "step 2 of 3" in dump(draw(Details(facts(one), ()), NOON))
     view = home.home(home.Desk((), (made,), (one,)), NOON)
     assert said in json.dumps(view.to_dict())
-    cleaning = replace(target, active=(), canary=a_canary(Phase.CLEANING))
+    cleaning = replace(target, active=(), canary=a_canary(Phase.CLEANING, share=0.0))
     assert "without traffic, being cleaned up" in dump(draw(StatusReport((cleaning,), None), NOON))
+
+
+def test_what_has_everything_is_not_said_to_end() -> None:
+    """Where ECS shifted the traffic, the new version serves on from where it is."""
+    shown = dump(drawn(a_canary(Phase.CLEANING, share=1.0)))
+    assert "Its tasks end" not in shown
+    assert "without traffic" not in shown
 
 
 @pytest.mark.parametrize("phase", RUNNING)

@@ -16,7 +16,7 @@ from bot.model.errors import AccessDenied, Misconfigured, Unknown, Unreachable
 from bot.model.reply import Accepted, Refused
 from bot.workflows.canary.bench import analysis_plan
 from bot.workflows.canary.conductor import UNREADABLE
-from tests.fakes.conducted import Stage
+from tests.fakes.conducted import STEPS, Stage
 from tests.fakes.inner_rooms import STAGING, Rooms
 
 MINUTE = timedelta(minutes=1)
@@ -199,6 +199,21 @@ def test_a_passed_step_s_verdict_is_not_shown_as_the_next_one_s(rooms: Rooms) ->
     assert after.text != at_once.text
 
 
+def test_what_serves_on_from_where_it_is_is_cleaned_up_at_once(rooms: Rooms) -> None:
+    """Where ECS shifted the traffic, nothing has to end: the service's settings come back soon."""
+    stage = Stage(rooms, steps=STEPS[:1])
+    stage.traffic.in_place = True
+    made = stage.begin()
+    stage.looks(times=5)
+    stage.minutes(7)
+    stage.looks(times=2)
+    assert rooms.get(made.id).status is Status.SUCCEEDED
+    assert stage.canary(made).share == 1.0
+    stage.looks(times=3)
+    assert stage.canary(made).over
+    assert stage.traffic.writes == ["create", "weight 0.1", "weight 1", "remove"]
+
+
 def test_the_thread_says_by_what_it_goes_and_who_took_it_back(rooms: Rooms) -> None:
     stage = Stage(rooms)
     made = stage.begin()
@@ -206,7 +221,10 @@ def test_the_thread_says_by_what_it_goes_and_who_took_it_back(rooms: Rooms) -> N
     stage.says(Act.ABORT, reason="mistake")
     stage.looks(times=4)
     said = rooms.said(made.id)
-    assert "A canary of 2 steps, by ECS itself. What runs now is measured first." in said
+    assert (
+        "A canary of 2 steps, by the weights of a listener rule. What runs now is measured first."
+        in said
+    )
     assert said[-1] == "v2 was taken back from backend staging: Taken back by alice: mistake"
 
 
