@@ -14,7 +14,7 @@ import pytest
 from bot.model.canary import Arms, Past, Reading, Wanted
 from bot.model.canary_plan import CanaryPlan, Native, Prometheus
 from bot.model.counts import Arm, Thresholds
-from bot.model.errors import Misconfigured
+from bot.model.errors import Misconfigured, Transient
 from bot.model.rollout import Grade
 from bot.providers.prometheus import PrometheusMetrics
 from bot.providers.prometheus.api import PrometheusApi
@@ -214,6 +214,20 @@ def test_quantiles_of_the_past_are_bounds_of_the_histogram(place: Place) -> None
     assert past.quantiles == (0.2, 0.5, 1.0)
     first, *_, last = (each for each in past.ticks if each.requests)
     assert first == last == Arm(100, 0, (24, 5, 1), 5)
+
+
+def test_what_has_just_taken_over_is_waited_for(place: Place) -> None:
+    """Told apart by their pods' hash, it has no past, which is not that nobody comes."""
+    place.scraped("a", "http_requests_total", {-20: 4000, -5: 6000, 10: 8000, 25: 9000}, "old")
+    with pytest.raises(Transient, match="began so lately"):
+        place.past()
+
+
+def test_what_nobody_asks_is_measured_all_the_same(place: Place) -> None:
+    place.scraped("a", "http_requests_total", steadily(-3700, 0, 250, first=700), "old")
+    past = place.past()
+    assert past.quantiles is None
+    assert {each.requests for each in past.ticks} == {0}
 
 
 def test_replicas_that_differ_are_told_with_their_number(place: Place) -> None:

@@ -41,6 +41,7 @@ ASKED = (
     OLD.replicas(3600),
     NEW.replicas(600),
     OLD.there(3600),
+    NEW.exposed,
     Version(PLAN, any_version(PLAN.labels)).there(3600),
 )
 #: The rest of what is understood, and what people would try by hand.

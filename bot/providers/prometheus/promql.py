@@ -104,6 +104,11 @@ class Version:
             yield _part(name, TIMED, f"sum ({timed} >= 0)")
             yield _part(name, WITHIN, self._where(within, timed, " by (le)"))
 
+    @property
+    def exposed(self) -> str:
+        """What its counters of requests say, all in all; nothing where it has none."""
+        return f"sum({self._select(self.plan.requests)})"
+
     def replicas(self, seconds: int) -> str:
         """Each replica's median response time, and of how many requests it is.
 
