@@ -739,6 +739,14 @@ def test_somebody_else_deploys_on_top(shop: Shop, goal: Goal) -> None:
     assert shop.status() == "SUCCESSFUL"
 
 
+def test_weights_that_were_changed_before_its_share_was_seen_are_told(shop: Shop) -> None:
+    """ECS pauses only once it has shifted: from then on it is somebody else's doing."""
+    shop.reach(Goal.SHARE, 0.1)
+    shop.world.balancers.set_weights(shop.rule(), dict.fromkeys(shop.groups(), 1))
+    stand = shop.toward(replace(shop.aim(Goal.SHARE, 0.1), before=0.0))
+    assert (stand.foreign, stand.share) == (True, 0.5)
+
+
 def test_weights_that_somebody_else_changed_are_left_alone(shop: Shop) -> None:
     shop.reach(Goal.SHARE, 0.1)
     shop.world.balancers.set_weights(shop.rule(), dict.fromkeys(shop.groups(), 1))

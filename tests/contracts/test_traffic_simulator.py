@@ -428,3 +428,26 @@ def test_a_slice_is_shown_once_and_whole_however_often_somebody_looks() -> None:
         wall.shows += 0.1
         world.traffic.recent(front.stable)
     assert [each.seconds for each in world.traffic.recent(front.stable)] == [5, 5, 5, 5]
+
+
+def test_a_pause_lasts_by_the_clock_of_those_who_answer_it() -> None:
+    """In fast motion an hour would pass in three minutes, and nobody could judge in that."""
+    world = World(speed=20, visitors_by_wall=True, wall=lambda: 1_800_000_000.0)
+    world.push("web", "v1")
+    world.create_service(
+        "staging",
+        "web",
+        image="v1",
+        strategy="CANARY",
+        pauses=["PRE_PRODUCTION_TRAFFIC_SHIFT"],
+        pause_minutes=60,
+    )
+    world.push("web", "v2")
+    world.deploy_out_of_band("staging", "web", "v2")
+    assert world.shifts.run_until_paused("staging", "web")
+    (hook,) = world.shifts.awaiting("staging", "web")
+    assert hook.expires_at == pytest.approx(1_800_000_000.0 + 3600, abs=60)
+    world.advance(3600 * (20 - 1))
+    assert world.shifts.awaiting("staging", "web") == [hook]
+    world.advance(3600 * 2)
+    assert world.shifts.awaiting("staging", "web") == []

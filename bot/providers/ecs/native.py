@@ -100,8 +100,10 @@ class NativeCanaries(Canaries):
     def _toward_share(self, scene: Scene, run: Run, aim: Aim) -> _Step:
         pause = run.pause
         if not scene.agrees:
-            # A share that was there before does not change while ECS waits for us.
-            held = pause is not None and abs(aim.before - aim.share) < ALIKE
+            # While ECS waits for us it shifts nothing: not a share that was there before, and not
+            # one that it has brought about, as it pauses only after that.
+            there = min(abs(aim.before - aim.share), abs(scene.asked - aim.share)) < ALIKE
+            held = pause is not None and there
             foreign = _weighed(scene) if held else ""
             return _stands(scene, doing="ECS shifts the traffic", foreign=foreign), None
         if pause is None or not run.open:

@@ -80,7 +80,7 @@ def _where(one: Canary) -> str:
     at = min(one.step, max(0, len(one.shifts) - 1))
     reached = in_percent(one.plan.steps[at].share)
     if one.over and not one.shifts and one.ending is not None:
-        return "🐤 *Canary* was taken back before it got any traffic."
+        return "🐤 *Canary* was taken back on the way to its first share."
     if one.over and one.ending is None:
         return f"🐤 *Canary* took over everything, from {_step(one)}, {reached} of the traffic."
     if one.over:
@@ -213,10 +213,13 @@ def _wish(wish: Wish) -> str:
 
 def _following(one: Canary) -> str:
     """What comes next and when at the earliest: it also takes traffic and a verdict."""
-    if one.phase is Phase.CLEANING and one.share:
-        return ""
     if one.phase is Phase.CLEANING:
-        return f"Its tasks end {moment(one.since + one.plan.clean_up_after)} at the earliest."
+        ends = one.canary.running and not one.share
+        return (
+            ""
+            if not ends
+            else f"Its tasks end {moment(one.since + one.plan.clean_up_after)} at the earliest."
+        )
     if one.phase is not Phase.BAKING or one.held_by is not None:
         return ""
     bake = one.plan.steps[one.step].bake

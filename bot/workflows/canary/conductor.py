@@ -390,8 +390,9 @@ def _acts(canary: Canary, deployment: Deployment, judged: Judged | None, now: da
     if canary.phase not in ACTIVE or _is_unknown(canary):
         return False
     if canary.phase is Phase.CLEANING:
-        # Where the new version serves from where it is, nothing has to end first.
-        return canary.share > 0 or now - canary.since >= canary.plan.clean_up_after
+        # Requests have to end where it got some, unless it serves on or nothing of it runs.
+        drained = canary.share > 0 or not canary.canary.running
+        return drained or now - canary.since >= canary.plan.clean_up_after
     leaves = (
         deployment.settled
         or (canary.wish is not None and canary.wish.act is Act.ABORT)

@@ -13,7 +13,6 @@ from bot.playground.tour.fleet import NEW, OLD, furnish
 from bot.playground.tour.visitors import PUBLICATION
 
 NOW = 1_800_000_000.0
-SPEED = 20.0
 PAUSES = ["PRE_PRODUCTION_TRAFFIC_SHIFT", "POST_PRODUCTION_TRAFFIC_SHIFT"]
 
 
@@ -150,21 +149,3 @@ def test_it_is_followed_once_it_has_a_canary(place: Place) -> None:
     assert place.watch.watched()[0] is place.site
     assert next(iter(charts)) == "chart-frontend-production"
     assert "production · shifted by ECS" in str(charts["chart-frontend-production"])
-
-
-def test_a_pause_lasts_by_the_clock_of_those_who_answer_it() -> None:
-    """In fast motion an hour would pass in three minutes, and nobody could judge in that."""
-    world = World(speed=SPEED, visitors_by_wall=True, wall=lambda: NOW)
-    world.push("web", "v1")
-    world.create_service(
-        "staging", "web", image="v1", strategy="CANARY", pauses=PAUSES[:1], pause_minutes=60
-    )
-    world.push("web", "v2")
-    world.deploy_out_of_band("staging", "web", "v2")
-    assert world.shifts.run_until_paused("staging", "web")
-    (hook,) = world.shifts.awaiting("staging", "web")
-    assert hook.expires_at == pytest.approx(NOW + 3600, abs=60)
-    world.advance(3600 * (SPEED - 1))
-    assert world.shifts.awaiting("staging", "web") == [hook]
-    world.advance(3600 * 2)
-    assert world.shifts.awaiting("staging", "web") == []

@@ -275,6 +275,18 @@ def test_what_has_everything_is_not_said_to_end() -> None:
     assert "without traffic" not in shown
 
 
+def test_without_a_share_that_was_read_back_it_was_on_its_way() -> None:
+    ended = Ended(Status.ROLLED_BACK, "CANARY_TAKEN_BACK", "Taken back by bob.")
+    shown = dump(drawn(a_canary(Phase.OVER, shifts=(), ending=ended)))
+    assert "was taken back on the way to its first share." in shown
+
+
+def test_of_tasks_that_have_ended_no_end_is_told() -> None:
+    shown = dump(drawn(a_canary(Phase.CLEANING, share=0.0, canary=Crew())))
+    assert "without traffic, being cleaned up" in shown
+    assert "Its tasks end" not in shown
+
+
 @pytest.mark.parametrize("phase", RUNNING)
 def test_a_held_one_is_called_so_only_where_it_can_be(phase: Phase) -> None:
     made = DeploymentList("Queue", (deployment(),), (a_canary(phase, held_by=BOB),))

@@ -214,6 +214,16 @@ def test_what_serves_on_from_where_it_is_is_cleaned_up_at_once(rooms: Rooms) -> 
     assert stage.traffic.writes == ["create", "weight 0.1", "weight 1", "remove"]
 
 
+def test_what_has_no_tasks_left_is_cleaned_up_at_once(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.looks(times=5)
+    stage.traffic.exists = False
+    stage.says(Act.ABORT)
+    stage.looks(times=5)
+    assert stage.canary(made).over
+
+
 def test_the_thread_says_by_what_it_goes_and_who_took_it_back(rooms: Rooms) -> None:
     stage = Stage(rooms)
     made = stage.begin()
