@@ -13,7 +13,7 @@ import numpy as np
 from typing_extensions import override
 
 from bot.model.canary import Arms
-from bot.model.canary_plan import CanaryPlan, Native, Prometheus
+from bot.model.canary_plan import CanaryPlan, Native, Prometheus, Weighted
 from bot.model.canary_ports import Metrics
 from bot.model.catalog import TargetSpec
 from bot.model.errors import Unreachable
@@ -105,7 +105,8 @@ class CloudWatchStage(MetricsStage):
         name = self.balancer.partition("loadbalancer/")[2]
         self.arms = Arms(self.front.stable, self.front.canary, name)
         self.metrics = CloudWatchMetrics(aws.clients)
-        self.spec = spec_of(CanaryPlan(native=Native()))
+        rule, stable, canary = self.front.rule, self.front.stable, self.front.canary
+        self.spec = spec_of(CanaryPlan(weighted=Weighted(rule=rule, stable=stable, canary=canary)))
 
     @override
     def serve(self, version: str, tick: int, traffic: Traffic) -> None:
