@@ -113,7 +113,7 @@ def test_without_metrics_it_does_not_begin(rooms: Rooms) -> None:
     made = stage.begin()
     stage.minutes(2)
     doing = stage.canary(made).doing
-    assert doing == "it waits: its metrics cannot be read. CloudWatch does not answer."
+    assert doing == "it waits for its metrics. CloudWatch does not answer."
     stage.minutes(15)
     ended = rooms.get(made.id)
     assert (ended.status, ended.reason_code) == (Status.FAILED, "CANARY_BLIND")
