@@ -132,3 +132,32 @@ def test_ecs_itself_shifts_the_traffic_of_another_service(seat: Seat) -> None:
     seat.weighs("production", "100 : 0", "frontend")
     seat.sees(charts).to_contain_text(re.compile(r"stable\s+v1\.5\.0\s+weight 100"))
     seat.sees(charts.locator(".c-share").last).to_have_text("100%")
+
+
+def test_a_rollout_in_the_cluster_is_brought_on_by_its_steps(seat: Seat) -> None:
+    for number, end in (("1", "rolled back"), ("2", "succeeded")):
+        deployment = f"search-production-{number}"
+        seat.be("alice")
+        seat.say("/deploy search production v1.5.0 --canary")
+        for who in ("bob", "carol"):
+            seat.approve(deployment, who)
+        seat.canary()
+        seat.press(seat.lever("watch"), "search")
+        seat.weighs("production", "90 : 10", "search")
+        card, charts = seat.card(deployment), seat.charts("production", "search")
+        seat.sees(card).to_contain_text("10% of the traffic")
+        seat.sees(card).to_contain_text("requests/s this canary can rule out")
+        seat.sees(charts).to_contain_text(
+            re.compile(r"canary\s+v1\.5\.0\s+weight 10 · 1 of 1 healthy")
+        )
+        seat.sees(seat.lever("errors")).to_contain_text("of search v1.5.0")
+        if end == "rolled back":
+            seat.pull("weights", "abort")
+        else:
+            seat.press(card, "Promote fully")
+            seat.confirm("Promote fully")
+        seat.shows(deployment, end)
+        seat.weighs("production", "100 : 0", "search")
+    seat.sees(charts).to_contain_text(re.compile(r"stable\s+v1\.5\.0\s+weight 100 · 4 of 4"))
+    seat.page.click("[data-panel=world]")
+    seat.runs("search", "production", "v1.5.0")

@@ -1,5 +1,5 @@
 """Where the contract of ``Metrics`` is played: the same traffic in memory, on CloudWatch (the local
-AWS) and on a real Prometheus."""
+AWS), on a real Prometheus and on the local one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from typing_extensions import override
 
 from bot.model.canary import Arms
-from bot.model.canary_plan import CanaryPlan, Native, Prometheus
+from bot.model.canary_plan import CanaryPlan, Native, Prometheus, Weighted
 from bot.model.canary_ports import Metrics
 from bot.model.catalog import TargetSpec
 from bot.model.errors import Unreachable
@@ -24,7 +24,8 @@ from bot.providers.cloudwatch import CloudWatchMetrics
 from bot.providers.prometheus import PrometheusMetrics
 from bot.providers.prometheus.api import PrometheusApi
 from bot.providers.ticks import Closing
-from tests.contracts.real_prometheus import RealPrometheus, Sample
+from tests.contracts.local_prometheus import Prometheus as Server
+from tests.contracts.real_prometheus import Sample
 from tests.contracts.stages import LocalAws
 from tests.fakes.metrics import FakeMetrics, Traffic
 
@@ -104,7 +105,8 @@ class CloudWatchStage(MetricsStage):
         name = self.balancer.partition("loadbalancer/")[2]
         self.arms = Arms(self.front.stable, self.front.canary, name)
         self.metrics = CloudWatchMetrics(aws.clients)
-        self.spec = spec_of(CanaryPlan(native=Native()))
+        rule, stable, canary = self.front.rule, self.front.stable, self.front.canary
+        self.spec = spec_of(CanaryPlan(weighted=Weighted(rule=rule, stable=stable, canary=canary)))
 
     @override
     def serve(self, version: str, tick: int, traffic: Traffic) -> None:
@@ -137,7 +139,7 @@ class PrometheusStage(MetricsStage):
 
     closing = Closing(60, timedelta(seconds=30))
 
-    def __init__(self, server: RealPrometheus) -> None:
+    def __init__(self, server: Server) -> None:
         self.server = server
         number = next(_NUMBERS)
         self.start = _LONG_AGO + number * timedelta(hours=6)

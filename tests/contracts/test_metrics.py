@@ -12,6 +12,8 @@ import pytest
 from bot.model.canary import Reading, Wanted
 from bot.model.counts import Arm, Thresholds
 from bot.model.errors import Misconfigured, QuarterdeckError, Transient
+from tests.contracts.local_prometheus import Prometheus as Server
+from tests.contracts.local_prometheus import local_prometheus
 from tests.contracts.metric_stages import (
     CloudWatchStage,
     FakeStage,
@@ -37,7 +39,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealPrometh
         yield server
 
 
-@pytest.fixture(params=["fake", "cloudwatch", "prometheus"])
+@pytest.fixture(params=["fake", "cloudwatch", "prometheus", "local_prometheus"])
 def stage(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
@@ -49,12 +51,19 @@ def stage(
         case "cloudwatch":
             with local_aws(monkeypatch) as aws:
                 yield CloudWatchStage(aws)
+        case "local_prometheus":
+            with local_prometheus() as local:
+                yield from _on(local)
         case _:
             if prometheus is None:
                 pytest.skip(WHY_NOT)
-            place = PrometheusStage(prometheus)
-            yield place
-            place.close()
+            yield from _on(prometheus)
+
+
+def _on(server: Server) -> Iterator[MetricsStage]:
+    place = PrometheusStage(server)
+    yield place
+    place.close()
 
 
 def fast(requests: int, failed: int = 0) -> Traffic:
@@ -193,6 +202,16 @@ def test_the_past_is_an_hour_of_the_stable_version(stage: MetricsStage) -> None:
     assert 1 <= second <= 8
     assert 0 <= third <= 2
     assert past.quantiles[0] <= past.quantiles[1] <= past.quantiles[2]
+
+
+def test_the_past_is_known_before_the_canary_has_a_name(stage: MetricsStage) -> None:
+    """Pods of a Rollout's canary are told apart by a hash that they get with their image."""
+    lag = round(stage.closing.lag / stage.closing.length + 0.4)
+    for tick in range(-20 - lag, -lag):
+        stage.serve(stage.arms.stable, tick, fast(100, failed=1))
+    nameless = replace(stage.arms, canary="")
+    past = stage.metrics.past(stage.spec, nameless, stage.at(0))
+    assert [(each.requests, each.errors) for each in past.ticks[-15:]] == [(100, 1)] * 15
 
 
 def test_a_past_without_any_request_has_no_quantiles(stage: MetricsStage) -> None:

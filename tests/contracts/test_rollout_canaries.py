@@ -49,7 +49,9 @@ def test_from_the_first_step_to_the_whole_rollout_and_to_nothing_left(shop: Roll
     assert shop.weight() == 50
     assert shop.patches() == [UNPAUSE]
 
-    assert shop.reach(shop.aim(Goal.EVERYTHING, before=0.5), 3600).reached
+    over = shop.reach(shop.aim(Goal.EVERYTHING, before=0.5), 3600)
+    assert over.reached
+    assert (over.share, over.canary.running, over.stable.healthy) == (0.0, 0, REPLICAS)
     assert shop.patches() == [UNPAUSE, UNPAUSE], "no step was left out"
     status = shop.status()
     assert (status["phase"], status["stableRS"]) == ("Healthy", status["currentPodHash"])

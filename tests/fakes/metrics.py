@@ -87,7 +87,7 @@ class FakeMetrics(Metrics):
 
     @override
     def past(self, spec: TargetSpec, arms: Arms, until: datetime) -> Past:
-        for fault in (*self._next_fault(), *self._faults_of(arms)):
+        for fault in (*self._next_fault(), *self._faults_of(arms.stable)):
             raise fault
         ticks = [self._served[arms.stable, at] for at in self.closing.hour(until)]
         times = sorted(time for tick in ticks for time in tick.times)
@@ -103,7 +103,7 @@ class FakeMetrics(Metrics):
         faults = {
             each.deployment_id: fault
             for each in wanted
-            for fault in (*broken, *self._faults_of(each.arms))
+            for fault in (*broken, *self._faults_of(each.arms.stable, each.arms.canary))
         }
         seen = {
             each.deployment_id: self._read(each, now)
@@ -129,8 +129,8 @@ class FakeMetrics(Metrics):
         if self._faults:
             yield self._faults.pop(0)
 
-    def _faults_of(self, arms: Arms) -> Iterator[QuarterdeckError]:
-        for version in (arms.stable, arms.canary):
+    def _faults_of(self, *versions: str) -> Iterator[QuarterdeckError]:
+        for version in versions:
             if not version:
                 yield Misconfigured("A version without a name cannot be told from the other.")
             elif version in self._broken:

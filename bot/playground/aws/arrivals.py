@@ -103,6 +103,27 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
+class Harm:
+    """A share of errors that is added, and a factor on response times."""
+
+    errors: float
+    latency: float
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """Who answers: its name, what it runs, and since when, in the visitors' time.
+
+    A ``dead`` one answers nobody.
+    """
+
+    name: str
+    version: Version
+    since: float
+    dead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
     """A stretch of time at one load balancer; ``at`` is its middle."""
 
@@ -243,32 +264,21 @@ class Flow:
     def _answer(self, part: Slice, count: int, serving: list[Target]) -> Tally:
         if not serving:
             return Tally(unserved=count)
-        tally = Tally(requests=count)
+        tally = Tally()
         each = part.rng.multinomial(count, [1 / len(serving)] * len(serving))
         for target, share in zip(serving, each, strict=True):
             self._serve(part, tally, target, int(share))
         return tally
 
     def _serve(self, part: Slice, tally: Tally, target: Target, count: int) -> None:
-        task, rng = target.task, part.rng
-        version = self._version(_running(task))
-        errors, factor = self._incident(part)
+        task = target.task
         since = min(self._around.runs_since(task), part.at)
-        refused = int(rng.binomial(count, 1.0 if target.dead else version.unreachable))
-        rate = min(version.error_rate(since, part.at) + errors, 1.0)
-        answered = count - refused
-        tally.refused += refused
-        tally.errors += int(rng.binomial(answered, _clustered(rng, rate, version, answered)))
-        median = version.median_of(task.id, since, part.at) * factor
-        tally.times += latency.draw(rng, answered, median, version.sigma)
+        replica = Replica(task.id, self._version(_running(task)), since, target.dead)
+        tally.add(answer(part.rng, replica, count, part.at, self._harm(part)))
 
-    def _incident(self, part: Slice) -> tuple[float, float]:
-        here = [
-            each
-            for each in self.incidents
-            if each.until > part.at and each.balancer in {None, part.balancer.arn}
-        ]
-        return sum(each.errors for each in here), math.prod(each.latency for each in here)
+    def _harm(self, part: Slice) -> Harm:
+        here = [each for each in self.incidents if each.balancer in {None, part.balancer.arn}]
+        return harm_of(here, part.at)
 
     def _enter(self, key: tuple[str, str | None], tally: Tally, minute: int | None) -> None:
         # A slice ends on the minute's mark at the latest, and belongs to what went before.
@@ -291,17 +301,40 @@ class Flow:
         self._slots[group] = slot
 
     def _show(self, group: str, slot: Slot) -> None:
-        there = bool(slot.tally.times.any())
-        moment = Moment(
-            at=slot.at,
-            seconds=slot.seconds,
-            requests=slot.tally.requests + slot.tally.unserved,
-            errors=slot.tally.errors + slot.tally.refused + slot.tally.unserved,
-            p50=latency.quantile(slot.tally.times, 0.5) if there else 0.0,
-            p95=latency.quantile(slot.tally.times, 0.95) if there else 0.0,
-            share=slot.share,
-        )
-        self.moments.setdefault(group, deque(maxlen=KEPT_MOMENTS)).append(moment)
+        self.moments.setdefault(group, deque(maxlen=KEPT_MOMENTS)).append(shown(slot))
+
+
+def answer(rng: np.random.Generator, replica: Replica, count: int, at: float, harm: Harm) -> Tally:
+    """How a replica answers ``count`` requests at that time."""
+    version = replica.version
+    refused = int(rng.binomial(count, 1.0 if replica.dead else version.unreachable))
+    rate = min(version.error_rate(replica.since, at) + harm.errors, 1.0)
+    answered = count - refused
+    errors = int(rng.binomial(answered, _clustered(rng, rate, version, answered)))
+    median = version.median_of(replica.name, replica.since, at) * harm.latency
+    times = latency.draw(rng, answered, median, version.sigma)
+    return Tally(count, errors, refused, times=times)
+
+
+def harm_of(incidents: Iterable[Incident], at: float) -> Harm:
+    """What all of those come to at that time."""
+    going = [each for each in incidents if each.until > at]
+    return Harm(sum(each.errors for each in going), math.prod(each.latency for each in going))
+
+
+def shown(slot: Slot) -> Moment:
+    """A slice as charts show it."""
+    tally = slot.tally
+    there = bool(tally.times.any())
+    return Moment(
+        at=slot.at,
+        seconds=slot.seconds,
+        requests=tally.requests + tally.unserved,
+        errors=tally.errors + tally.refused + tally.unserved,
+        p50=latency.quantile(tally.times, 0.5) if there else 0.0,
+        p95=latency.quantile(tally.times, 0.95) if there else 0.0,
+        share=slot.share,
+    )
 
 
 def _split(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,15 @@ def below(counts: Counts, limit: float) -> float:
     whole = min(math.floor(place), BINS)
     part = (place - whole) * float(counts[whole]) if whole < BINS else 0.0
     return float(counts[:whole].sum()) + part
+
+
+def within(limits: Sequence[float]) -> NDArray[np.float64]:
+    """How much of each bin (columns) is at most each limit (rows), in seconds.
+
+    ``within(limits) @ counts`` is ``below`` of each of them at once.
+    """
+    places = np.log(np.array(limits) / SHORTEST) / _STEP
+    return np.clip(places[:, np.newaxis] - np.arange(BINS), 0.0, 1.0)
 
 
 def quantile(counts: Counts, share: float) -> float:

@@ -9,6 +9,8 @@ from typing import Any
 
 from bot.playground.git import Entry
 from bot.playground.kube.resources import REPLICA_SETS, Json
+from bot.playground.kube.revisions import HASH_LABEL, REVISION
+from bot.playground.kube.rollouts import HASH as ROLLOUT_HASH
 from bot.playground.page.world import (
     EVENTS,
     TASKS,
@@ -21,14 +23,13 @@ from bot.playground.page.world import (
     age,
     id_of,
 )
-from bot.playground.tour.cluster import REPOSITORY, SERVICE, Cluster, folder, image_of, name
-from bot.playground.tour.fleet import ENVIRONMENTS
+from bot.playground.tour.cluster import PLACES, REPOSITORY, Cluster, folder, image_of, name
 from bot.playground.tour.stage import SPEED
 
+#: A service in one of its environments.
+Place = tuple[str, str]
 #: Commits that one picture shows.
 COMMITS = 3
-_REVISION = "deployment.kubernetes.io/revision"
-_HASH = "pod-template-hash"
 _MOODS = {"Healthy": "good", "Degraded": "bad", "Missing": "bad", "Suspended": "warn"}
 _BROKEN = {"CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "Error"}
 
@@ -40,41 +41,43 @@ class Applications:
     cluster: Cluster
     speed: float = SPEED
     _head: str = ""
-    _logs: dict[str, list[Entry]] = field(default_factory=dict)
+    _logs: dict[Place, list[Entry]] = field(default_factory=dict)
 
     def pictures(self) -> list[Picture]:
         """One of each Application."""
         self._look_at_git()
-        return [self._picture(environment) for environment in ENVIRONMENTS]
+        return [self._picture(*each) for each in PLACES]
 
     def _look_at_git(self) -> None:
         git = self.cluster.git
         head = git.head(REPOSITORY)
         if head != self._head:
             self._logs = {
-                each: git.log(REPOSITORY, limit=COMMITS, path=folder(each)) for each in ENVIRONMENTS
+                each: git.log(REPOSITORY, limit=COMMITS, path=folder(*each)) for each in PLACES
             }
             self._head = head
 
-    def _picture(self, environment: str) -> Picture:
+    def _picture(self, service: str, environment: str) -> Picture:
         kube = self.cluster.kube
         with kube.store.lock:
-            status = kube.argocd.application(name(environment)).get("status", {})
-            deployment = kube.deployment(environment, SERVICE)
-            pods = kube.pods(environment, f"app={SERVICE}")
-            sets = list(kube.store.all(REPLICA_SETS, environment))
-            events = kube.events(environment)[-EVENTS:]
+            status = kube.argocd.application(name(service, environment)).get("status", {})
+            workload = self.cluster.workload(service, environment)
+            pods = kube.pods(environment, f"app={service}")
+            sets = [
+                each for each in kube.store.all(REPLICA_SETS, environment) if _is_of(each, service)
+            ]
+            events = [each for each in kube.events(environment) if _tells_of(each, service)]
         health = status.get("health", {}).get("status", "Unknown")
         synced = status.get("sync", {}).get("status", "Unknown")
-        newest = _newest(deployment, sets)
+        newest = _newest(workload, sets)
         squares = [_square(each, newest) for each in pods]
-        counts = deployment.get("status", {})
+        counts, log = workload.get("status", {}), self._logs[service, environment]
         ready = counts.get("readyReplicas", 0)
         return Picture(
-            id=id_of(SERVICE, environment),
-            service=SERVICE,
+            id=id_of(service, environment),
+            service=service,
             environment=environment,
-            desired=deployment["spec"].get("replicas", 1),
+            desired=workload["spec"].get("replicas", 1),
             running=ready,
             pending=max(0, counts.get("replicas", 0) - ready),
             state=f"{synced}, {health}",
@@ -82,11 +85,11 @@ class Applications:
             squares=squares[:TASKS],
             hidden=max(len(squares) - TASKS, 0),
             releases=[_release(each, newest) for each in _shown(sets, newest)],
-            events=[self._event(each, kube.clock.wall()) for each in reversed(events)],
+            events=[self._event(each, kube.clock.wall()) for each in reversed(events[-EVENTS:])],
             place="Argo CD",
             mood=_mood(synced, health),
-            commits=tuple(map(_commit, self._logs[environment])),
-            deployed_at=_last_changed(self._logs[environment]),
+            commits=tuple(map(_commit, log)),
+            deployed_at=_last_changed(log),
         )
 
     def _event(self, event: Json, now: float) -> Event:
@@ -120,27 +123,42 @@ def _mood(synced: str, health: str) -> str:
     return "busy"
 
 
-def _newest(deployment: Json, sets: list[Json]) -> str:
-    """The template hash of the newest ReplicaSet."""
-    revision = deployment["metadata"].get("annotations", {}).get(_REVISION)
+def _is_of(replica_set: Json, service: str) -> bool:
+    return any(each["name"] == service for each in replica_set["metadata"]["ownerReferences"])
+
+
+def _tells_of(event: Json, service: str) -> bool:
+    """Its pods and ReplicaSets are named after it."""
+    of = str(event["involvedObject"]["name"])
+    return of == service or of.startswith(f"{service}-")
+
+
+def _newest(workload: Json, sets: list[Json]) -> str:
+    """The template hash of the newest ReplicaSet. A Rollout names it, a Deployment its revision."""
+    current = workload.get("status", {}).get("currentPodHash")
+    if current is not None:
+        return str(current)
+    revision = workload["metadata"].get("annotations", {}).get(REVISION)
     for each in sets:
-        if each["metadata"].get("annotations", {}).get(_REVISION) == revision:
-            return str(each["metadata"]["labels"].get(_HASH, ""))
+        if each["metadata"].get("annotations", {}).get(REVISION) == revision:
+            return _hash(each)
     return ""
+
+
+def _hash(found: Json) -> str:
+    """What tells the pods of one version, and their ReplicaSet, from others."""
+    labels = found["metadata"]["labels"]
+    return str(labels.get(ROLLOUT_HASH) or labels.get(HASH_LABEL, ""))
 
 
 def _shown(sets: list[Json], newest: str) -> list[Json]:
     """The newest, and those that still have pods."""
-    live = [
-        each
-        for each in sets
-        if each["metadata"]["labels"].get(_HASH) == newest or each["spec"].get("replicas", 0)
-    ]
-    return sorted(live, key=lambda each: each["metadata"]["labels"].get(_HASH) != newest)
+    live = [each for each in sets if _hash(each) == newest or each["spec"].get("replicas", 0)]
+    return sorted(live, key=lambda each: _hash(each) != newest)
 
 
 def _release(replica_set: Json, newest: str) -> Release:
-    is_new = replica_set["metadata"]["labels"].get(_HASH) == newest
+    is_new = _hash(replica_set) == newest
     wanted = replica_set["spec"].get("replicas", 0)
     ready = replica_set.get("status", {}).get("readyReplicas", 0)
     image = str(replica_set["spec"]["template"]["spec"]["containers"][0]["image"])
@@ -163,7 +181,7 @@ def _version(image: str) -> str:
 
 def _square(pod: Json, newest: str) -> Square:
     phase, why = _phase(pod)
-    side = "new" if pod["metadata"]["labels"].get(_HASH) == newest else "old"
+    side = "new" if _hash(pod) == newest else "old"
     said = f" ({why})" if why else ""
     title = f"Pod {pod['metadata']['name']}, {_version(image_of(pod))}: {phase.meaning}{said}"
     return Square(phase, side, title)

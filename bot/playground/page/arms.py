@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from bot.playground.aws.arrivals import Moment
 
+#: Weights that somebody else may set: of the stable version and of the canary.
+WEIGHTS: Final = {"100:0": (100, 0), "50:50": (50, 50), "0:100": (0, 100)}
 #: What the stable version and the canary had lately, each oldest first.
 Recent = tuple[Sequence[Moment], Sequence[Moment]]
 
@@ -61,13 +63,16 @@ class Site(Protocol):
     """One service in one environment that has visitors. Safe to share between threads.
 
     ``behind`` is what shares them out, in a word or two; ``per_second`` how many requests come as
-    usual.
+    usual. ``hands`` are what somebody else may do past the bot, with the weights that it comes to;
+    ``deed`` tells of it.
     """
 
     service: str
     environment: str
     behind: str
     per_second: float
+    hands: Mapping[str, tuple[int, int]] = WEIGHTS
+    deed: str = "set the weights of {where} to {hand}"
 
     def arms(self) -> Arms:
         """Both versions now."""
@@ -102,7 +107,7 @@ class Site(Protocol):
         ...
 
     def shift(self, stable: int, canary: int) -> None:
-        """Let somebody else set the weights, past the bot."""
+        """Let somebody else see to those weights, past the bot: one of ``hands``."""
         ...
 
 

@@ -10,20 +10,16 @@ from typing_extensions import override
 
 from bot.playground.aws.arrivals import Moment
 from bot.playground.aws.errors import AwsError
-from bot.playground.aws.records import Image, Revision, Service, ServiceDeployment
-from bot.playground.aws.traffic import set_levers
-from bot.playground.aws.versions import BROKEN
+from bot.playground.aws.records import Revision, Service, ServiceDeployment
 from bot.playground.aws.world import World
 from bot.playground.page.arms import Arm, Arms, Recent, Site, Subject
-from bot.playground.page.versions import number, versions
+from bot.playground.page.subjects import Releases
 from bot.playground.page.world import version_of
 from bot.playground.tour.fleet import CONTAINER
 from bot.playground.tour.visitors import Visited
 
 #: Until somebody ends an incident: longer than any demo. Seconds.
 LASTS = 1e6
-#: The levers that a leak is set by, as ``set_levers`` calls them.
-_LEAKS = {"leak_errors": "errors_per_minute", "leak_latency": "latency_per_minute"}
 
 
 class Balanced(Site, ABC):
@@ -37,6 +33,7 @@ class Balanced(Site, ABC):
         self.service = visited.service
         self.environment = visited.environment
         self.per_second = visited.per_second
+        self._releases = Releases(world, visited.service)
 
     @abstractmethod
     def groups(self) -> tuple[str, str]:
@@ -79,29 +76,11 @@ class Balanced(Site, ABC):
 
     @override
     def subject(self) -> Subject:
-        with self._world.lock:
-            tag, image = self._subject()
-            version = self._world.traffic.version(image.digest)
-            fields = version.__dataclass_fields__
-            levers = {name: getattr(version, name) for name in fields if name != "now"}
-        return Subject(tag, levers)
-
-    def _subject(self) -> tuple[str, Image]:
-        canary = self.arms().canary
-        home = self._world.estate_of(self._front.rule).repositories[self.service]
-        known = [(tag, home.find(tag)) for tag in sorted(versions(home), key=number)]
-        there = [(tag, image) for tag, image in known if image is not None]
-        if canary.there:
-            running = [each for each in there if each[1].digest == canary.digest]
-            return running[-1] if running else there[-1]
-        return [each for each in there if each[1].behaviour not in BROKEN][-1]
+        return self._releases.subject(self.arms().canary.digest)
 
     @override
     def bend(self, levers: Mapping[str, float]) -> None:
-        with self._world.lock:
-            _, image = self._subject()
-            named = {_LEAKS.get(name, name): value for name, value in levers.items()}
-            set_levers(self._world.traffic.version(image.digest), named)
+        self._releases.bend(self.arms().canary.digest, levers)
 
     @override
     def crowd(self, factor: float) -> None:

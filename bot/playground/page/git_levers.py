@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 
 from bot.playground.page.panels import Button, Panel
 from bot.playground.slack.refusal import CannotDo
-from bot.playground.tour.cluster import REPOSITORY, Cluster, name
-from bot.playground.tour.fleet import ENVIRONMENTS
+from bot.playground.tour.cluster import PLACES, REPOSITORY, Cluster, name
 
 #: How the git host is, and what is said of it.
 HOST = {
@@ -78,8 +77,8 @@ class GitLevers:
         argocd.open_sync_windows()
         if self._argo == "window":
             argocd.close_sync_window()
-        for environment in ENVIRONMENTS:
-            argocd.set_auto_sync(name(environment), automated=self._argo != "manual")
+        for service, environment in PLACES:
+            argocd.set_auto_sync(name(service, environment), automated=self._argo != "manual")
         return f"Argo CD: {ARGO[self._argo]}"
 
 

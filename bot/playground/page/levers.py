@@ -24,7 +24,7 @@ from bot.playground.page.versions import number, versions
 from bot.playground.page.visit_levers import VisitLevers
 from bot.playground.slack.records import Outage
 from bot.playground.slack.refusal import CannotDo
-from bot.playground.tour.fleet import ENVIRONMENTS, ON_ECS, SERVICES, image_of
+from bot.playground.tour.fleet import ENVIRONMENTS, ON_ECS, SERVICES, environments_of, image_of
 from bot.playground.tour.stage import SPEED, Stage
 
 #: How far reads lag, and how long a pull takes at a standstill, in virtual seconds.
@@ -138,17 +138,19 @@ class Levers:
             version = f"v{newest[0]}.{newest[1] + 1}.0"
             self._stage.aws.push(service, version, kind)
         said = f"Pushed {service} {version} ({BEHAVIOURS[kind]})."
-        return f"{said} Type /deploy {service} {ENVIRONMENTS[0]} {version}."
+        return f"{said} Type /deploy {service} {environments_of(service)[0]} {version}."
 
     def _deploy_aside(self, arguments: Arguments) -> str:
         service = _one_of(SERVICES, arguments, "service")
         environment = _one_of(ENVIRONMENTS, arguments, "environment")
+        if environment not in environments_of(service):
+            raise CannotDo(f"{service} does not run in {environment}.")
         with self._stage.aws.lock:
             known = sorted(versions(self._repository(service)), key=number, reverse=True)
             version = _one_of(known, arguments, "version", f"version of {service}")
             if service not in ON_ECS:
                 digest = image_of(self._stage.aws, service, version).digest
-                self._stage.cluster.deploy_aside(environment, version, digest)
+                self._stage.cluster.deploy_aside(service, environment, version, digest)
                 return f"Somebody else committed {service} {version} for {environment}."
             try:
                 self._stage.aws.deploy_out_of_band(environment, service, version)

@@ -9,6 +9,9 @@ from bot.model.canary_plan import Strategy
 from bot.playground.aws.world import World
 from bot.playground.page.arms import Site
 from bot.playground.page.balanced import Balanced, Native, Weighted
+from bot.playground.page.pods import Pods
+from bot.playground.tour.cluster import SEARCH
+from bot.playground.tour.pod_visitors import ENVIRONMENT
 from bot.playground.tour.stage import Stage
 from bot.playground.tour.visitors import Visited
 
@@ -21,7 +24,8 @@ BALANCED: Final[Mapping[Strategy, Callable[[World, Visited], Balanced]]] = {
 
 def sites_of(stage: Stage) -> Sequence[Site]:
     """All of a stage, in the order of the catalog."""
-    return [*behind_balancers(stage.aws, stage.visited)]
+    pods = Pods(stage.aws, stage.cluster.kube, stage.pods.visits, (ENVIRONMENT, SEARCH))
+    return [*behind_balancers(stage.aws, stage.visited), pods]
 
 
 def behind_balancers(world: World, visited: Sequence[Visited]) -> Iterator[Site]:

@@ -16,8 +16,6 @@ CROWDS: Final = {"0": "none", "0.1": "a tenth", "1": "as usual", "5": "5 times"}
 USUAL = "1"
 #: What everybody suffers while there is an incident: a share of errors, a factor on the time.
 INCIDENT: Final = (0.1, 2.0)
-#: Weights that somebody else may set: of the stable version and of the canary.
-WEIGHTS: Final = {"100:0": (100, 0), "50:50": (50, 50), "0:100": (0, 100)}
 _COLD = 20.0
 
 
@@ -181,11 +179,11 @@ class VisitLevers:
         return "A shared incident: every version fails a tenth more and is half as fast."
 
     def _shift(self, arguments: Mapping[str, str]) -> str:
-        label = _one_of(WEIGHTS, arguments, "weights")
         site = self._site(arguments)[0]
-        site.shift(*WEIGHTS[label])
+        hand = _one_of(site.hands, arguments, "weights")
+        site.shift(*site.hands[hand])
         where = f"{site.service} in {site.environment}"
-        return f"Somebody else set the weights of {where} to {label}, past the bot."
+        return f"Somebody else {site.deed.format(where=where, hand=hand)}, past the bot."
 
     def _site(self, arguments: Mapping[str, str]) -> tuple[Site, Arms]:
         """Where its canary is, or production; ``ValueError`` for a service without visitors."""
@@ -224,7 +222,7 @@ def _by_hand(site: Site, arms: Arms) -> Panel:
             arguments={"service": site.service, "weights": label},
             pressed=label == now,
         )
-        for label in WEIGHTS
+        for label in site.hands
     ]
     said = f"{site.environment}: {now}. Somebody else, past the bot."
     return Panel("lever-weights", "Weights, stable:canary", said, buttons)

@@ -1,10 +1,13 @@
-"""What of the demo's company runs in a cluster: analytics, which Argo CD brings there from git."""
+"""What of the demo's company runs in a cluster, where Argo CD brings it from git.
+
+analytics is a Deployment; search is a Rollout of Argo Rollouts, and has canaries.
+"""
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, Self
 
@@ -12,55 +15,22 @@ from bot.playground.aws.world import World
 from bot.playground.git import Entry, GitHost
 from bot.playground.kube import KubeWorld
 from bot.playground.kube.containers import Images
-from bot.playground.kube.resources import Json
+from bot.playground.kube.resources import DEPLOYMENTS, ROLLOUTS, Json, Resource
+from bot.playground.tour import manifests
 
-SERVICE, REPOSITORY = "analytics", "acme/manifests"
+SERVICE, SEARCH, REPOSITORY = "analytics", "search", "acme/manifests"
 #: Who changes manifests by hand.
 OPERATIONS = "Olga Operations <olga@acme.example>"
 _TAG: Final = re.compile(r"(?<=newTag: )\S+")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
-_README = """\
-# What runs in the clusters
-
-Argo CD follows this repository. Quarterdeck changes the `newTag` of a kustomization, one commit for
-each deployment.
-"""
-_KUSTOMIZATION = """\
-# What runs in {environment}. Quarterdeck writes the tag; everything else is yours.
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-resources:
-  - deployment.yaml
-images:
-  - name: analytics
-    newName: {registry}
-    newTag: {tag}@{digest}
-"""
-_DEPLOYMENT = """\
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: analytics
-spec:
-  replicas: {replicas}
-  progressDeadlineSeconds: 90
-  selector:
-    matchLabels: {{app: analytics}}
-  strategy:
-    type: RollingUpdate
-    rollingUpdate: {{maxSurge: 1, maxUnavailable: 0}}
-  template:
-    metadata:
-      labels: {{app: analytics}}
-    spec:
-      containers:
-        - name: app
-          image: analytics
-          readinessProbe:
-            httpGet: {{path: /healthz, port: 8080}}
-            periodSeconds: 5
-"""
+#: Where each service runs, what it is there, and how many of its pods.
+DEPLOYED: Final[Mapping[str, Mapping[str, int]]] = {
+    SERVICE: {"staging": 2, "production": 4},
+    SEARCH: {"production": 4},
+}
+#: Each service in each of its environments.
+PLACES: Final = tuple((each, where) for each, places in DEPLOYED.items() for where in places)
 
 
 class Cluster:
@@ -102,60 +72,75 @@ class Cluster:
         scheme, _, rest = self.git.url(REPOSITORY).partition("://")
         return f"{scheme}://guest:{self._guest}@{rest}"
 
-    def place(self, environment: str) -> str:
-        """Where analytics runs, in the catalog's words."""
+    def place(self, service: str, environment: str) -> str:
+        """Where a service runs, in the catalog's words."""
         return (
-            f"argocd: {{application: {name(environment)}, settle: 2s, manifests: {{repository: "
-            f"{self.git.url(REPOSITORY)!r}, path: {folder(environment)}, "
-            f"kustomize: {{image: {SERVICE}}}}}}}"
+            f"argocd: {{application: {name(service, environment)}, settle: 2s, manifests: "
+            f"{{repository: {self.git.url(REPOSITORY)!r}, path: {folder(service, environment)}, "
+            f"kustomize: {{image: {service}}}}}}}"
         )
 
-    def furnish(self, tasks: dict[str, int], image: tuple[str, str, str]) -> None:
-        """Write the manifests, and let Argo CD bring them there.
+    def furnish(self, images: Mapping[str, tuple[str, str, str]]) -> None:
+        """Write the manifests, and let Argo CD bring there what has long been running.
 
-        ``image`` is repository, tag and digest; ``tasks`` how many pods run in each environment.
+        ``images`` are repository, tag and digest of each service.
         """
-        registry, tag, digest = image
-        files = {"README.md": _README}
-        for environment, replicas in tasks.items():
-            words = {"environment": environment, "registry": registry, "tag": tag, "digest": digest}
-            files[f"{folder(environment)}/kustomization.yaml"] = _KUSTOMIZATION.format(**words)
-            files[f"{folder(environment)}/deployment.yaml"] = _DEPLOYMENT.format(replicas=replicas)
+        files = {"README.md": manifests.README}
+        for service, environment in PLACES:
+            registry, tag, digest = images[service]
+            replicas = DEPLOYED[service][environment]
+            words = {"service": service, "environment": environment, "replicas": replicas}
+            write = manifests.rollout if service == SEARCH else manifests.deployment
+            made, home = write(words), folder(service, environment)
+            words |= {"registry": registry, "tag": tag, "digest": digest}
+            files[f"{home}/kustomization.yaml"] = manifests.kustomization(made, words)
+            files |= {f"{home}/{each}": text for each, text in made.items()}
         url = self.git.create(REPOSITORY, files)
         self.kube.argocd.connect_repository(url, self.git.folder(REPOSITORY))
-        for environment in tasks:
+        for service, environment in PLACES:
             self.kube.argocd.create_application(
-                name(environment), repository=url, path=folder(environment), namespace=environment
+                name(service, environment),
+                repository=url,
+                path=folder(service, environment),
+                namespace=environment,
             )
 
-    def deploy_aside(self, environment: str, tag: str, digest: str) -> None:
-        """Let somebody else commit another image; Argo CD is told, as by a webhook."""
-        path = f"{folder(environment)}/kustomization.yaml"
-        text = _TAG.sub(f"{tag}@{digest}", self.git.read(REPOSITORY, path))
-        self.git.commit(
-            REPOSITORY, OPERATIONS, {path: text}, f"Put {tag} into {folder(environment)}"
-        )
-        self.kube.argocd.refresh(name(environment))
+    def workload(self, service: str, environment: str) -> Json:
+        """The Deployment or Rollout as it is now. Raises ``ApiError`` where there is none."""
+        return self.kube.get(kind(service), environment, service)
 
-    def running(self, environment: str) -> set[str]:
+    def deploy_aside(self, service: str, environment: str, tag: str, digest: str) -> None:
+        """Let somebody else commit another image; Argo CD is told, as by a webhook."""
+        home = folder(service, environment)
+        path = f"{home}/kustomization.yaml"
+        text = _TAG.sub(f"{tag}@{digest}", self.git.read(REPOSITORY, path))
+        self.git.commit(REPOSITORY, OPERATIONS, {path: text}, f"Put {tag} into {home}")
+        self.kube.argocd.refresh(name(service, environment))
+
+    def running(self, service: str, environment: str) -> set[str]:
         """The digests that live pods run: one, when no rollout is under way."""
-        pods = self.kube.pods(environment, f"app={SERVICE}")
+        pods = self.kube.pods(environment, f"app={service}")
         live = [image_of(each) for each in pods if "deletionTimestamp" not in each["metadata"]]
         return {found[0] for each in live if (found := _DIGEST.search(each))}
 
-    def told(self, environment: str) -> int:
+    def told(self, service: str, environment: str) -> int:
         """How many commits the bot has made for it."""
-        return len(list(commits(self.git.log(REPOSITORY), environment)))
+        return len(list(commits(self.git.log(REPOSITORY), service, environment)))
 
 
-def name(environment: str) -> str:
+def name(service: str, environment: str) -> str:
     """What the Application is called."""
-    return f"{SERVICE}-{environment}"
+    return f"{service}-{environment}"
 
 
-def folder(environment: str) -> str:
+def folder(service: str, environment: str) -> str:
     """Where in the repository its manifests are."""
-    return f"{SERVICE}/{environment}"
+    return f"{service}/{environment}"
+
+
+def kind(service: str) -> Resource:
+    """What it is in the cluster."""
+    return ROLLOUTS if service == SEARCH else DEPLOYMENTS
 
 
 def image_of(pod: Json) -> str:
@@ -163,7 +148,7 @@ def image_of(pod: Json) -> str:
     return str(pod["spec"]["containers"][0]["image"])
 
 
-def commits(log: Iterable[Entry], environment: str) -> Iterable[Entry]:
+def commits(log: Iterable[Entry], service: str, environment: str) -> Iterable[Entry]:
     """Those that a deployment to that environment has made."""
-    wanted = f"{name(environment)}-"
+    wanted = f"{name(service, environment)}-"
     return (each for each in log if (each.trailer("Deployment-Id") or "").startswith(wanted))

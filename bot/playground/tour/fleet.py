@@ -1,12 +1,12 @@
-"""What the demo's company runs: three services in two environments, their images, their catalog.
+"""What the demo's company runs: four services in two environments, their images, their catalog.
 
-Two of them run on ECS, analytics in a cluster (``bot.playground.tour.cluster``). Which of them
-have visitors and canaries is told in ``bot.playground.tour.visitors``.
+Two of them run on ECS, the others in a cluster (``bot.playground.tour.cluster``). Which of them
+have visitors and canaries is told in ``bot.playground.tour.visitors`` and ``pod_visitors``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bot.playground.aws.blueprints import ACCOUNT, REGION, ServiceOptions
@@ -14,10 +14,10 @@ from bot.playground.aws.records import Behaviour, Image
 from bot.playground.aws.world import World
 from bot.playground.slack.crew import DEPLOYMENTS, IRIS, RELEASE_CAPTAINS
 from bot.playground.tour import visitors
-from bot.playground.tour.cluster import SERVICE, Cluster
+from bot.playground.tour.cluster import DEPLOYED, Cluster
 from bot.playground.tour.visitors import Visited
 
-SERVICES = ("backend", "analytics", "frontend")
+SERVICES = ("backend", "analytics", "frontend", "search")
 ON_ECS = ("backend", "frontend")
 ENVIRONMENTS = ("staging", "production")
 CONTAINER = "app"
@@ -26,7 +26,7 @@ OLD, NEW, BROKEN = "v1.4.0", "v1.5.0", "v1.6.0"
 TASKS = {"staging": 2, "production": 4}
 
 _HEAD = """\
-# The demo's catalog: backend and frontend on a local ECS, analytics under a local Argo CD.
+# The demo's catalog: backend and frontend on a local ECS, the others under a local Argo CD.
 version: 1
 announce_in: {channel}
 environments:
@@ -56,26 +56,34 @@ _TARGET = """\
 _ECS = "ecs: {{region: {region}, cluster: {environment}, service: {name}, container: {container}}}"
 
 
-def catalog(cluster: Cluster, visited: Sequence[Visited]) -> str:
+#: What the catalog says of canaries, by service and environment.
+Plans = Mapping[tuple[str, str], str]
+
+
+def environments_of(name: str) -> Sequence[str]:
+    """Where a service runs, production last."""
+    return ENVIRONMENTS if name in ON_ECS else tuple(DEPLOYED[name])
+
+
+def catalog(cluster: Cluster, plans: Plans) -> str:
     """The catalog as YAML."""
     parts = [_HEAD.format(channel=DEPLOYMENTS, captains=RELEASE_CAPTAINS, responder=IRIS)]
     parts += [_SERVICE.format(name=name, account=ACCOUNT, region=REGION) for name in SERVICES]
     parts.append("targets:\n")
-    plans = visitors.canary_plans(visited)
     for name in SERVICES:
-        for environment in ENVIRONMENTS:
+        for environment in environments_of(name):
             words = {"name": name, "environment": environment}
             on_ecs = _ECS.format(region=REGION, container=CONTAINER, **words)
-            place = on_ecs if name in ON_ECS else cluster.place(environment)
+            place = on_ecs if name in ON_ECS else cluster.place(name, environment)
             parts.append(_TARGET.format(place=place, **words))
             parts.append(plans.get((name, environment), ""))
     return "".join(parts)
 
 
-def write_catalog(folder: Path, cluster: Cluster, visited: Sequence[Visited]) -> Path:
+def write_catalog(folder: Path, cluster: Cluster, plans: Plans) -> Path:
     """Put the catalog into a folder; returns its path."""
     path = folder / "quarterdeck.yaml"
-    path.write_text(catalog(cluster, visited), encoding="utf-8")
+    path.write_text(catalog(cluster, plans), encoding="utf-8")
     return path
 
 
@@ -109,9 +117,11 @@ def furnish(world: World) -> Sequence[Visited]:
 
 
 def furnish_cluster(world: World, cluster: Cluster) -> None:
-    """Start the service in the cluster on the old image."""
-    home = world.estate().repositories[SERVICE].uri
-    cluster.furnish(TASKS, (home, OLD, image_of(world, SERVICE, OLD).digest))
+    """Start the services in the cluster on the old image."""
+    homes = world.estate().repositories
+    cluster.furnish(
+        {each: (homes[each].uri, OLD, image_of(world, each, OLD).digest) for each in DEPLOYED}
+    )
 
 
 def image_of(world: World, name: str, tag: str) -> Image:

@@ -161,15 +161,15 @@ class Scene:
         if service in fleet.ON_ECS:
             where, found = "ECS", fleet.running(self.stage.aws, service, environment)
         else:
-            where, found = "The cluster", self.stage.cluster.running(environment)
+            where, found = "The cluster", self.stage.cluster.running(service, environment)
         self.so(found == {wanted}, f"{where} runs only {service} {tag} in {environment}")
 
-    def committed(self, environment: str, times: int) -> None:
-        """The bot has made so many commits for the service in the cluster, and not more."""
-        found = self.stage.cluster.told(environment)
+    def committed(self, service: str, environment: str, times: int) -> None:
+        """The bot has made so many commits for a service in the cluster, and not more."""
+        found = self.stage.cluster.told(service, environment)
         for entry in self.stage.cluster.git.log(REPOSITORY, limit=times):
             self.screen.note(f"    {entry.hash[:7]} {entry.subject} ({entry.author})")
-        self.so(found == times, f"git has {times} commits of the bot for analytics {environment}")
+        self.so(found == times, f"git has {times} commits of the bot for {service} {environment}")
 
     def weighs(self, service: str, environment: str, shares: tuple[int, int]) -> None:
         """Wait until the rule before the service sends so much to each version, stable first."""

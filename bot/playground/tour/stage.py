@@ -1,4 +1,4 @@
-"""The demo's stage: a local Slack, AWS, git and cluster, and the bot between them, on loopback."""
+"""The demo's stage: a local Slack, AWS, git, cluster and Prometheus, and the bot between them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from bot.playground.slack.workspace import Workspace
 from bot.playground.tour.bot_process import BotProcess, free_port
 from bot.playground.tour.cluster import Cluster
 from bot.playground.tour.fleet import furnish, furnish_cluster, write_catalog
-from bot.playground.tour.visitors import Visited
+from bot.playground.tour.pod_visitors import PodVisitors
+from bot.playground.tour.visitors import Visited, canary_plans
 
 #: Virtual seconds of ECS in a real one: a rollout of a minute takes three seconds.
 SPEED = 20.0
@@ -32,6 +33,7 @@ class Stage:
     aws: World = field(init=False)
     visited: Sequence[Visited] = field(init=False)
     cluster: Cluster = field(init=False)
+    pods: PodVisitors = field(init=False)
     bot: BotProcess = field(init=False)
     ready_after: float = field(default=0.0, init=False)
     set_up: bool = field(default=False, init=False)
@@ -44,6 +46,7 @@ class Stage:
         self.slack = Workspace()
         self.aws = World(speed=SPEED, visitors_by_wall=True)
         self.cluster = Cluster(self.aws, self.folder, SPEED)
+        self.pods = PodVisitors(self.aws, self.cluster)
         try:
             self._set_up(port)
         except BaseException:
@@ -57,6 +60,7 @@ class Stage:
         self.slack.limits.factor = SPEED
         self.visited = furnish(self.aws)
         furnish_cluster(self.aws, self.cluster)
+        self.pods.__enter__()
         self.slack.serve()
         self.bot = BotProcess(self.folder, port, self._environment(port))
         self.slack.connect(f"{self.bot.url}/slack/events")
@@ -69,11 +73,12 @@ class Stage:
 
     def _environment(self, port: int) -> dict[str, str]:
         secrets = self.slack.secrets
+        plans = {**canary_plans(self.visited), **self.pods.canary_plans()}
         return {
             "SLACK_BOT_TOKEN": secrets.bot_token,
             "SLACK_SIGNING_SECRET": secrets.signing,
             "SLACK_API_URL": self.slack.api_url,
-            "QUARTERDECK_CATALOG": str(write_catalog(self.folder, self.cluster, self.visited)),
+            "QUARTERDECK_CATALOG": str(write_catalog(self.folder, self.cluster, plans)),
             "DATABASE_URL": self.database_url,
             "HOST": "127.0.0.1",
             "PORT": str(port),
@@ -94,6 +99,7 @@ class Stage:
         if hasattr(self, "bot"):
             self.bot.stop()
         self.slack.close()
+        self.pods.__exit__()
         self.aws.close()
         self.cluster.__exit__()
         if not self.keep:

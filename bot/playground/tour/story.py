@@ -84,7 +84,7 @@ def _rollback(scene: Scene) -> None:
     back = scene.command("carol", "/rollback", text)
     scene.ends(back, Status.SUCCEEDED)
     scene.runs("analytics", "production", OLD)
-    scene.committed("production", 2)
+    scene.committed("analytics", "production", 2)
     did = scene.say("alice", "/deploy", f"analytics production {NEW}")
     locked = any(ReasonCode.LOCKED in f"{said.text} {said.blocks}" for said in did.said)
     scene.so(locked, "the target is locked: nothing ships the bad version again")

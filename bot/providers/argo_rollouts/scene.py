@@ -135,12 +135,18 @@ def stands(  # noqa: PLR0913 - the ways in which a look can differ, each by its 
     events: tuple[str, ...] = (),
     arms: Arms | None = None,
 ) -> Stand:
-    """How the canary stands; ``share`` is another one than the traffic's alone would be."""
-    stable = () if scene.stable is None or scene.stable in scene.ours else (scene.stable,)
+    """How the canary stands; ``share`` is another one than the traffic's alone would be.
+
+    A canary without a share whose version took over is no more: its pods are the stable ones.
+    """
+    ours = scene.ours
+    stable = () if scene.stable is None or scene.stable in ours else (scene.stable,)
+    if scene.taken_over and share == 0.0:
+        ours, stable = (), ours
     return Stand(
         reached=reached,
         share=scene.share if share is None else share,
-        canary=_crew(scene.ours),
+        canary=_crew(ours),
         stable=_crew(stable),
         doing=doing,
         blocked=foreign or blocked,

@@ -29,6 +29,7 @@ from bot.model.errors import (
     Misconfigured,
     QuarterdeckError,
     Throttled,
+    Transient,
     Unreachable,
 )
 from bot.model.rollout import Finding
@@ -36,7 +37,7 @@ from bot.providers.batches import ask_together
 from bot.providers.prometheus.api import PrometheusApi, Series, Span
 from bot.providers.prometheus.counts import BEYOND, Counted, replicas_of
 from bot.providers.prometheus.examination import examine
-from bot.providers.prometheus.promql import Version, union, version, versions
+from bot.providers.prometheus.promql import Version, union, version_of, versions
 from bot.providers.ticks import Closing
 
 LAG = timedelta(seconds=30)
@@ -128,8 +129,7 @@ class PrometheusMetrics(Metrics):
     def past(self, spec: TargetSpec, arms: Arms, until: datetime) -> Past:
         plan = plan_of(spec)
         closing = closing_of(plan)
-        # Before it begins a canary of a Rollout has no pods, and so no name yet.
-        stable = version(plan, arms.stable)
+        stable = version_of(plan, arms.stable)  # the canary's pods may have no name yet
         ticks = closing.hour(until)
         ends = ticks[-1] + closing.length
         # One increment for each tick: an hour by shorter steps is more than servers let load.
@@ -144,7 +144,21 @@ class PrometheusMetrics(Metrics):
             found = self._api.at(plan.url, stable.replicas(len(ticks) * closing.seconds), ends)
             pods = replicas_of(found, plan.pod)
         arms_by_tick = tuple(counted.arm(at, bounds) for at in ticks)
+        if not any(arm.requests for arm in arms_by_tick):
+            self._must_be_idle(plan, stable, (ticks[-1], until))
         return Past(arms_by_tick, closing.seconds, quantiles, pods)
+
+    def _must_be_idle(
+        self, plan: Prometheus, version: Version, between: tuple[datetime, datetime]
+    ) -> None:
+        """Raise ``Transient`` where a version is too new for anything of it to be counted.
+
+        Where pods are told apart by their hash, what has just taken over has no past at all, and
+        might be taken for a service without traffic.
+        """
+        before, now = (self._api.at(plan.url, version.exposed, moment) for moment in between)
+        if now and not before:
+            raise Transient("What runs now began so lately that nothing of it is counted yet.")
 
     def examine(self, spec: TargetSpec, now: datetime) -> Sequence[Finding]:
         """What ``doctor`` says of the target's canaries. Raises as every call does."""

@@ -104,6 +104,11 @@ class Version:
             yield _part(name, TIMED, f"sum ({timed} >= 0)")
             yield _part(name, WITHIN, self._where(within, timed, " by (le)"))
 
+    @property
+    def exposed(self) -> str:
+        """What its counters of requests say, all in all; nothing where it has none."""
+        return f"sum({self._select(self.plan.requests)})"
+
     def replicas(self, seconds: int) -> str:
         """Each replica's median response time, and of how many requests it is.
 
@@ -162,11 +167,11 @@ def versions(plan: Prometheus, arms: Arms) -> tuple[Version, Version]:
     """Canary and stable. Raises ``Misconfigured`` where they cannot be told apart."""
     if arms.canary == arms.stable:
         raise Misconfigured(f"Both versions have the same name, {arms.stable or 'none'}.")
-    return version(plan, arms.canary), version(plan, arms.stable)
+    return version_of(plan, arms.canary), version_of(plan, arms.stable)
 
 
-def version(plan: Prometheus, arm: str) -> Version:
-    """One of them, by its name in ``Arms``. Raises ``Misconfigured`` where that selects nothing."""
+def version_of(plan: Prometheus, arm: str) -> Version:
+    """One of them. Raises ``Misconfigured`` where it cannot be selected."""
     return Version(plan, selecting(plan.labels, named(arm)))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import dropwhile
 from math import ceil
 
 from bot.analysis.history import summarise
@@ -106,9 +107,14 @@ def in_ticks(duration: timedelta, tick_seconds: int) -> int:
 
 
 def per_second(past: Past) -> float:
-    """The whole service's requests a second over the hour before."""
-    seconds = len(past.ticks) * past.tick_seconds
-    return sum(arm.requests for arm in past.ticks) / seconds if seconds else 0.0
+    """The whole service's requests a second over the hour before.
+
+    Of what runs for less than that: since its first request. Where versions are told apart by
+    their pods' hash, what took over a while ago has no longer past.
+    """
+    ticks = list(dropwhile(lambda arm: not arm.requests, past.ticks))
+    seconds = len(ticks) * past.tick_seconds
+    return sum(arm.requests for arm in ticks) / seconds if seconds else 0.0
 
 
 #: What ends a step, and says nothing of the next one.

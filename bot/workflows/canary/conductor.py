@@ -321,7 +321,9 @@ class Conductor(Patrol):
 
     def _write(self, canary: Canary, deployment: Deployment, look: _Look) -> None:
         paused = self._paused(canary, deployment, look)
-        stand = replace(look.stand, doing=f"it waits: {paused}") if paused else look.stand
+        blind = self._memory[canary.deployment_id].blind if _is_unknown(canary) else ""
+        waits = f"it waits: {paused}" if paused else blind and f"it waits for its metrics. {blind}"
+        stand = replace(look.stand, doing=waits) if waits else look.stand
         turn = course(
             Seen(
                 replace(canary, down_since=down_since(canary, stand, look.now)),

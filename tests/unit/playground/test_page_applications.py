@@ -36,7 +36,7 @@ def drawn(cluster: Cluster, id_: str = STAGING) -> str:
 
 
 def aside(world: World, cluster: Cluster, tag: str) -> None:
-    cluster.deploy_aside("staging", tag, image_of(world, SERVICE, tag).digest)
+    cluster.deploy_aside(SERVICE, "staging", tag, image_of(world, SERVICE, tag).digest)
 
 
 def test_an_application_at_rest_shows_its_pods_and_health(cluster: Cluster) -> None:
@@ -58,8 +58,8 @@ def test_a_commit_rolls_and_is_shown_with_its_author(world: World, cluster: Clus
     html = drawn(cluster)
     assert f'<b class="w-version">{NEW}</b>' in html
     assert "COMPLETED" in html
-    assert cluster.running("staging") == {image_of(world, SERVICE, NEW).digest}
-    assert cluster.told("staging") == 0
+    assert cluster.running(SERVICE, "staging") == {image_of(world, SERVICE, NEW).digest}
+    assert cluster.told(SERVICE, "staging") == 0
 
 
 def test_commits_are_those_that_changed_its_folder(cluster: Cluster) -> None:
@@ -84,7 +84,7 @@ def test_what_was_deployed_to_last_stands_before_what_runs_on_ecs(
         return [id_ for id_, _ in draw_all([*services(world), *Applications(cluster).pictures()])]
 
     still = ids()
-    assert still[-2:] == [STAGING, "svc-analytics-production"]
+    assert still[-3:] == [STAGING, "svc-analytics-production", "svc-search-production"]
     aside(world, cluster, NEW)
     still.remove(STAGING)
     assert ids() == [STAGING, *still]

@@ -21,6 +21,7 @@ from bot.playground.slack.workspace import Workspace
 from bot.playground.tour.bot_process import BotFailed, BotProcess
 from bot.playground.tour.cluster import Cluster
 from bot.playground.tour.fleet import NEW, furnish, furnish_cluster
+from bot.playground.tour.pod_visitors import PodVisitors
 from bot.playground.tour.stage import Stage
 
 SOON = 10.0
@@ -73,6 +74,7 @@ class Set:
         self.stage.visited = furnish(self.aws)
         self.cluster = self.stage.cluster = Cluster(self.aws, folder, 0.0)
         furnish_cluster(self.aws, self.cluster)
+        self.stage.pods = PodVisitors(self.aws, self.cluster)
         self.levers = Levers(self.stage, Watch(sites_of(self.stage)))
 
     def pull(self, name: str, **arguments: str) -> str:
@@ -148,7 +150,7 @@ def test_somebody_else_deploys(it: Set) -> None:
     ("name", "arguments", "said"),
     [
         ("launch", {}, "There is no lever 'launch'."),
-        ("release", {}, "There is no service ''; choose backend, analytics, frontend."),
+        ("release", {}, "There is no service ''; choose backend, analytics, frontend, search."),
         ("release", {"service": "<b>", "behaviour": "good"}, "There is no service '<b>'"),
         ("release", {"service": "backend", "behaviour": "odd"}, "There is no behaviour 'odd'"),
         (

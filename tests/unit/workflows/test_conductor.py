@@ -112,7 +112,10 @@ def test_without_metrics_it_does_not_begin(rooms: Rooms) -> None:
     stage = Stage(rooms)
     stage.metrics.fault = Unreachable("CloudWatch does not answer.")
     made = stage.begin()
-    stage.minutes(17)
+    stage.minutes(2)
+    doing = stage.canary(made).doing
+    assert doing == "it waits for its metrics. CloudWatch does not answer."
+    stage.minutes(15)
     ended = rooms.get(made.id)
     assert (ended.status, ended.reason_code) == (Status.FAILED, "CANARY_BLIND")
     assert "CloudWatch does not answer." in ended.explanation

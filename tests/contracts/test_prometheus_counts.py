@@ -1,4 +1,5 @@
-"""How replicas are counted that start, restart, vanish and differ: on a real Prometheus."""
+"""How replicas are counted that start, restart, vanish and differ: on a real Prometheus, and on the
+playground's."""
 
 from __future__ import annotations
 
@@ -13,21 +14,20 @@ import pytest
 from bot.model.canary import Arms, Past, Reading, Wanted
 from bot.model.canary_plan import CanaryPlan, Native, Prometheus
 from bot.model.counts import Arm, Thresholds
-from bot.model.errors import Misconfigured
+from bot.model.errors import Misconfigured, Transient
 from bot.model.rollout import Grade
 from bot.providers.prometheus import PrometheusMetrics
 from bot.providers.prometheus.api import PrometheusApi
+from tests.contracts.local_prometheus import Prometheus as Server
+from tests.contracts.local_prometheus import local_prometheus
 from tests.contracts.metric_stages import spec_of
 from tests.contracts.real_prometheus import (
     PROGRAM,
     STALE,
     WHY_NOT,
-    RealPrometheus,
     Sample,
     running_prometheus,
 )
-
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason=WHY_NOT)
 
 NUMBERS = count()
 #: What a counter said, by seconds since the start.
@@ -35,17 +35,25 @@ Samples = Mapping[int, float] | Mapping[float, float]
 LONG_AGO = datetime(2023, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealPrometheus]:
-    with running_prometheus(tmp_path_factory.mktemp("prometheus")) as server:
-        yield server
+@pytest.fixture(scope="module", params=["real", "local"])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    if request.param == "local":
+        with local_prometheus() as local:
+            yield local
+        return
+    if PROGRAM is None:
+        pytest.skip(WHY_NOT)
+    with running_prometheus(tmp_path_factory.mktemp("prometheus")) as real:
+        yield real
 
 
 @dataclass
 class Place:
     """Two versions on the server, at hours that no other test has."""
 
-    server: RealPrometheus
+    server: Server
     api: PrometheusApi
     start: datetime
     plan: Prometheus
@@ -86,7 +94,7 @@ class Place:
 
 
 @pytest.fixture
-def place(server: RealPrometheus) -> Iterator[Place]:
+def place(server: Server) -> Iterator[Place]:
     api = PrometheusApi()
     start = LONG_AGO + next(NUMBERS) * timedelta(hours=6)
     plan = Prometheus(url=server.url, labels='app="{{version}}"', durations="seconds")
@@ -206,6 +214,20 @@ def test_quantiles_of_the_past_are_bounds_of_the_histogram(place: Place) -> None
     assert past.quantiles == (0.2, 0.5, 1.0)
     first, *_, last = (each for each in past.ticks if each.requests)
     assert first == last == Arm(100, 0, (24, 5, 1), 5)
+
+
+def test_what_has_just_taken_over_is_waited_for(place: Place) -> None:
+    """Told apart by their pods' hash, it has no past, which is not that nobody comes."""
+    place.scraped("a", "http_requests_total", {-20: 4000, -5: 6000, 10: 8000, 25: 9000}, "old")
+    with pytest.raises(Transient, match="began so lately"):
+        place.past()
+
+
+def test_what_nobody_asks_is_measured_all_the_same(place: Place) -> None:
+    place.scraped("a", "http_requests_total", steadily(-3700, 0, 250, first=700), "old")
+    past = place.past()
+    assert past.quantiles is None
+    assert {each.requests for each in past.ticks} == {0}
 
 
 def test_replicas_that_differ_are_told_with_their_number(place: Place) -> None:
