@@ -121,6 +121,21 @@ def test_taken_back_the_traffic_goes_first(shop: Shop) -> None:
     assert shop.aws.rollouts.live(shop.spec).image == shop.live.image
 
 
+def test_taken_back_in_mid_promotion_it_says_that_the_service_itself_still_rolls(
+    shop: Shop,
+) -> None:
+    shop.reach(shop.aim(Goal.SHARE, 0.1))
+    assert shop.reach(shop.aim(Goal.NOTHING)).explanation == ""
+    promotion = shop.aim(Goal.EVERYTHING, before=0.0)
+    while not shop.counts("UpdateService")[0]:
+        shop.toward(promotion)
+        shop.world.advance(5)
+    back = shop.reach(shop.aim(Goal.NOTHING))
+    assert back.reached
+    assert "ECS still rolls the service itself to the new version" in back.explanation
+    assert "/rollback takes that back" in back.explanation
+
+
 def test_an_aim_that_is_reached_is_only_looked_at(shop: Shop) -> None:
     aim = shop.aim(Goal.SHARE, 0.1)
     shop.reach(aim)

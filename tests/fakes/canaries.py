@@ -55,6 +55,7 @@ class FakeCanaries(Canaries):
     rolled: bool = False
     in_place: bool = False
     failed: str = ""
+    told: str = ""
     refuses: QuarterdeckError | None = None
     end: End | None = None
     unreadable: QuarterdeckError | None = None
@@ -97,7 +98,7 @@ class FakeCanaries(Canaries):
             blocked=blocked,
             foreign=foreign,
             end=End.FAILED if self.failed else self.end,
-            explanation=self.failed,
+            explanation=self.failed or self.told,
             arms=ARMS,
         )
 

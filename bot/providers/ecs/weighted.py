@@ -191,9 +191,9 @@ class WeightedCanaries(Canaries):
     def _nothing(
         self, scene: Scene, order: Order, revision: str, aim: Aim
     ) -> tuple[Stand, _Deed | None]:
-        del order, revision, aim
+        del aim
         if scene.is_at(0.0):
-            return stands(scene, reached=True), None
+            return stands(scene, reached=True, said=_went_on(scene, order, revision)), None
         if scene.split.wrong:
             return stands(scene, blocked=f"{scene.split.wrong} Its weights are left alone."), None
         if not scene.sound:
@@ -271,6 +271,18 @@ def _edited(scene: Scene) -> str:
 def _foreign(scene: Scene) -> str:
     share = in_percent(scene.split.share)
     return f"Somebody else changed the rule's weights: {share} goes to the canary."
+
+
+def _went_on(scene: Scene, order: Order, revision: str) -> str:
+    """The weights are back, but where a promotion ended too early the service itself is not."""
+    primary = scene.stable.view.primary
+    if primary is None or primary.revision != revision or revision == order.base:
+        return ""
+    rolls = "ECS still rolls" if primary.state == "IN_PROGRESS" else "ECS has rolled"
+    return (
+        f"No traffic goes by the canary's weight any more, but {rolls} the service itself to the "
+        "new version. /rollback takes that back."
+    )
 
 
 def _rolling(scene: Scene, seen: Observation | None) -> Stand:

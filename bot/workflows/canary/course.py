@@ -109,7 +109,8 @@ def _returning(seen: Seen) -> Turn:
     if seen.stand.reached:
         ended = seen.canary.ending
         entry = Entry("canary.returned", "done", "No traffic reaches the canary any more.")
-        note = Note("returned", "All traffic is on the stable version.", chart=True)
+        told = seen.stand.explanation or "All traffic is on the stable version."
+        note = Note("returned", told, chart=True)
         changes = _entering(seen, Phase.CLEANING) | {"share": 0.0}
         return Turn(changes, (entry,), (note,), ended)
     way_out = "Where that is the stable version's fault, /rollback mends it and waits for nothing."

@@ -477,10 +477,13 @@ def test_a_whole_service_that_never_settles_is_told_and_taken_back(rooms: Rooms)
     made = stage.begin()
     stage.looks(times=4)
     stage.says(Act.PROMOTE_FULLY)
+    stage.traffic.told = "ECS still rolls the service itself."
     stage.looks(60.0, times=36)
     ended = rooms.get(made.id)
     assert (ended.status, ended.reason_code) == (Status.TIMED_OUT, "TIMED_OUT")
     assert stage.traffic.share == 0
+    assert stage.traffic.told in rooms.said(made.id)
+    assert "All traffic is on the stable version." not in rooms.said(made.id)
 
 
 def test_a_rollout_of_the_whole_that_fails_is_taken_back(rooms: Rooms) -> None:
