@@ -110,14 +110,3 @@ def test_who_names_no_prometheus_is_not_judged_by_one(metrics: PrometheusMetrics
     assert isinstance(found.faults["one"], Misconfigured)
     with pytest.raises(Misconfigured):
         metrics.past(spec, ARMS, NOON)
-
-
-def test_the_past_is_known_before_the_canary_has_a_name(
-    metrics: PrometheusMetrics, server: HttpAnswers
-) -> None:
-    """As that of a Rollout, whose pods' hash is only known when there are some."""
-    plan = Prometheus(url=server.url, labels='app="{{version}}"')
-    spec = spec_of(CanaryPlan(native=Native(), prometheus=plan))
-    assert len(metrics.past(spec, Arms("old", ""), NOON).ticks) == 60
-    (asked,) = server.asked
-    assert 'app="old"' in asked[2]["query"]
