@@ -1,102 +1,33 @@
-"""The HTTP side: loopback only, a thread per connection, faults applied on the way."""
+"""The HTTP side: faults are applied on the way."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
-import threading
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
-
-from typing_extensions import override
+from typing import TYPE_CHECKING
 
 from bot.playground.aws import control, protocol
 from bot.playground.aws.errors import AwsError
 from bot.playground.aws.faults import Fault
+from bot.playground.loopback import Dropped, LoopbackHandler, LoopbackServer
 
 if TYPE_CHECKING:
     from bot.playground.aws.world import World
 
-LOOPBACK = "127.0.0.1"
 #: How policies name the services whose client has another name.
 ACTIONS_OF = {"elbv2": "elasticloadbalancing"}
 
 
-class Dropped(Exception):
-    """The caller is to get no answer."""
-
-
-class Server:
+class Server(LoopbackServer):
     """Serves one world until it is stopped."""
 
     def __init__(self, world: World, port: int = 0) -> None:
-        self._listener = _Listener(world, port)
-        self.url = f"http://{LOOPBACK}:{self._listener.server_address[1]}"
-        self._thread = threading.Thread(
-            target=self._listener.serve_forever, name="local-aws", daemon=True, args=(0.02,)
-        )
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Answer no more, and hang up on whoever is still connected."""
-        self._listener.closing.set()
-        self._listener.shutdown()
-        self._thread.join()
-        self._listener.hang_up()
-        self._listener.server_close()
-
-
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = True
-    request_queue_size = 256
-
-    def __init__(self, world: World, port: int) -> None:
         self.world = world
-        self.closing = threading.Event()
-        self._connections: set[socket.socket] = set()
-        self._guard = threading.Lock()
-        super().__init__((LOOPBACK, port), _Handler)
-
-    @override
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._guard:
-            self._connections.add(request)
-        super().process_request(request, client_address)
-
-    @override
-    def shutdown_request(self, request: Any) -> None:
-        with self._guard:
-            self._connections.discard(request)
-        super().shutdown_request(request)
-
-    def hang_up(self) -> None:
-        with self._guard:
-            for connection in self._connections:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+        super().__init__(_Handler, "local-aws", port)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1  # headers and body leave in one packet
-    server: _Listener
-
-    @override
-    def handle(self) -> None:
-        # A client that hangs up, or a server that does, ends the connection and nothing else.
-        with contextlib.suppress(ConnectionError):
-            super().handle()
-
-    @override
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet: the world records its calls itself."""
+class _Handler(LoopbackHandler):
+    server: Server
 
     def do_GET(self) -> None:
         """Answer the control interface's reads."""
@@ -104,16 +35,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer an AWS call, or one of the control interface."""
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        body = self.content()
         if self.path.startswith(control.PREFIX):
             self._control(body)
             return
         try:
-            self._send(self._aws(body))
+            self._answer(self._aws(body))
         except Dropped:
-            self.close_connection = True
-            with contextlib.suppress(OSError):
-                self.connection.shutdown(socket.SHUT_RDWR)
+            self.drop()
 
     def _aws(self, body: bytes) -> protocol.Answer:
         request_id = str(uuid.uuid4())
@@ -154,17 +83,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _control(self, body: bytes | None) -> None:
         status, content = control.answer(self.server.world, self.path, body)
-        self._send(protocol.Answer(status, "application/json", json.dumps(content).encode()))
+        self._answer(protocol.Answer(status, "application/json", json.dumps(content).encode()))
 
-    def _send(self, answer: protocol.Answer) -> None:
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(answer.body)))
-        for name, value in answer.headers:
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(answer.body)
-        self.wfile.flush()
+    def _answer(self, answer: protocol.Answer) -> None:
+        self.send(answer.status, answer.content_type, answer.body, answer.headers)
 
 
 def denied(caller: str, request: protocol.Request) -> AwsError:

@@ -1,4 +1,4 @@
-"""The HTTP side: loopback only, tokens checked here, everything else is ``git http-backend``."""
+"""The HTTP side: tokens are checked here, everything else is ``git http-backend``."""
 
 from __future__ import annotations
 
@@ -6,25 +6,20 @@ import base64
 import binascii
 import contextlib
 import io
-import socket
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
-
-from typing_extensions import override
 
 from bot.playground.git.faults import Fault, Service
 from bot.playground.git.program import clean_environment, git_program
+from bot.playground.loopback import LoopbackHandler, LoopbackServer
 
 if TYPE_CHECKING:
     from bot.playground.git.host import GitHost
 
-LOOPBACK = "127.0.0.1"
 _PIECE = 64 * 1024
 _SPOOLED = 4 * 1024 * 1024
 _TIMEOUT = 300
@@ -44,53 +39,16 @@ class Refused(Exception):
         self.status = status
 
 
-class Server:
+class Server(LoopbackServer):
     """Serves one host until it is stopped."""
 
     def __init__(self, host: GitHost, port: int = 0) -> None:
-        self._listener = _Listener(host, port)
-        self.url = f"http://{LOOPBACK}:{self._listener.server_address[1]}"
-        self._thread = threading.Thread(
-            target=self._listener.serve_forever, name="local-git", daemon=True, args=(0.02,)
-        )
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Answer no more."""
-        self._listener.closing.set()
-        self._listener.shutdown()
-        self._thread.join()
-        self._listener.server_close()
-
-
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 256
-
-    def __init__(self, host: GitHost, port: int) -> None:
         self.host = host
-        self.closing = threading.Event()
-        super().__init__((LOOPBACK, port), _Handler)
+        super().__init__(_Handler, "local-git", port)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-    server: _Listener
-
-    @override
-    def handle(self) -> None:
-        with contextlib.suppress(ConnectionError):
-            super().handle()
-
-    @override
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet: the host records requests itself."""
+class _Handler(LoopbackHandler):
+    server: Server
 
     def do_GET(self) -> None:
         """Show the branches."""
@@ -219,19 +177,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, refusal: Refused) -> None:
         if not refusal.status:
-            self.close_connection = True
-            with contextlib.suppress(OSError):
-                self.connection.shutdown(socket.SHUT_RDWR)
+            self.drop()
             return
-        body = str(refusal).encode()
-        self.send_response(refusal.status)
-        if refusal.status == HTTPStatus.UNAUTHORIZED:
-            self.send_header("WWW-Authenticate", 'Basic realm="GitHub"')
-        self.send_header("Content-Type", "text/plain; charset=UTF-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-        self.wfile.flush()
+        asks = refusal.status == HTTPStatus.UNAUTHORIZED
+        headers = [("WWW-Authenticate", 'Basic realm="GitHub"')] if asks else []
+        self.send(refusal.status, "text/plain; charset=UTF-8", str(refusal).encode(), headers)
 
 
 def _asked(path: str) -> tuple[str, Service | None]:

@@ -1,14 +1,12 @@
-"""The HTTP side: loopback only, a thread per connection, faults applied on the way."""
+"""The HTTP side: faults are applied on the way."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import socket
-import threading
 import urllib.parse
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
@@ -19,95 +17,30 @@ from bot.playground.kube.faults import Fault
 from bot.playground.kube.refusals import ApiError
 from bot.playground.kube.routing import Place, Request, place_of, query_of, verb_of
 from bot.playground.kube.streaming import Stream
+from bot.playground.loopback import Dropped, LoopbackHandler, LoopbackServer
 
 if TYPE_CHECKING:
     from bot.playground.kube.world import KubeWorld
 
-LOOPBACK = "127.0.0.1"
 
-
-class Dropped(Exception):
-    """The caller is to get no answer."""
-
-
-class Server:
+class Server(LoopbackServer):
     """Serves one world until it is stopped."""
 
     def __init__(self, world: KubeWorld, port: int = 0) -> None:
-        self._listener = Listener(world, port)
-        self.url = f"http://{LOOPBACK}:{self._listener.server_address[1]}"
-        self._thread = threading.Thread(
-            target=self._listener.serve_forever, name="local-kube", daemon=True, args=(0.02,)
-        )
-
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Answer no more, and hang up on whoever is still connected."""
-        self._listener.closing.set()
-        self._listener.wake()
-        self._listener.shutdown()
-        self._thread.join()
-        self._listener.hang_up()
-        self._listener.server_close()
-
-
-class Listener(ThreadingHTTPServer):
-    """The socket, and the connections that it has open."""
-
-    daemon_threads = True
-    block_on_close = True
-    request_queue_size = 256
-
-    def __init__(self, world: KubeWorld, port: int) -> None:
         self.world = world
-        self.closing = threading.Event()
-        self._connections: set[socket.socket] = set()
-        self._guard = threading.Lock()
-        super().__init__((LOOPBACK, port), _Handler)
+        super().__init__(_Handler, "local-kube", port)
 
     @override
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._guard:
-            self._connections.add(request)
-        super().process_request(request, client_address)
-
-    @override
-    def shutdown_request(self, request: Any) -> None:
-        with self._guard:
-            self._connections.discard(request)
-        super().shutdown_request(request)
-
-    def wake(self) -> None:
-        """Let open watches look whether they are to end."""
-        with self.world.store.changed:
+    def stop(self) -> None:
+        """Answer no more; open watches end, too."""
+        self.closing.set()
+        with self.world.store.changed:  # they look whether they are to end
             self.world.store.changed.notify_all()
-
-    def hang_up(self) -> None:
-        """Close every connection that is still open."""
-        with self._guard:
-            for connection in self._connections:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+        super().stop()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1  # headers and body leave in one packet
-    server: Listener
-
-    @override
-    def handle(self) -> None:
-        # A client that hangs up, or a server that does, ends the connection and nothing else.
-        with contextlib.suppress(ConnectionError):
-            super().handle()
-
-    @override
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet: the world records its calls itself."""
+class _Handler(LoopbackHandler):
+    server: Server
 
     def do_GET(self) -> None:
         """Answer a read, or open a watch."""
@@ -130,15 +63,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.content()
         try:
             self._answer(body)
         except ApiError as error:
             self._send(error.code, error.status(), error.headers)
         except Dropped:
-            self.close_connection = True
-            with contextlib.suppress(OSError):
-                self.connection.shutdown(socket.SHUT_RDWR)
+            self.drop()
 
     def _answer(self, body: bytes) -> None:
         world = self.server.world
@@ -255,12 +186,4 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, code: int, content: dict[str, Any] | str, headers: dict[str, str]) -> None:
         text = content if isinstance(content, str) else json.dumps(content)
         kind = "text/plain" if isinstance(content, str) else "application/json"
-        body = text.encode()
-        self.send_response(code)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-        self.wfile.flush()
+        self.send(code, kind, text.encode(), headers.items())
