@@ -121,7 +121,7 @@ def degraded(seat: Seat, album: Album) -> None:
     seat.shows("analytics-staging-1", "failed")
     card = seat.card("analytics-staging-1")
     seat.sees(card.get_by_role("button", name="Roll back")).to_be_visible()
-    seat.sees(card.locator(".replies")).to_have_text("3 replies")
+    seat.sees(card.locator(".replies")).to_contain_text("replies")
     album.take("degraded", seat, card)
     album.take("degraded-world", seat, seat.service("analytics", "staging"))
     seat.page.locator("#beside summary", has_text="Levers").scroll_into_view_if_needed()
