@@ -386,7 +386,11 @@ class Deliveries(Protocol):
         ...
 
     def postpone(self, delivery: Delivery, until: datetime, why: str, *, untried: bool) -> None:
-        """Try again later; ``untried`` clears ``attempted_at``: Slack surely posted nothing."""
+        """Try again later; ``untried`` clears ``attempted_at``: Slack surely posted nothing.
+
+        ``why`` is what went wrong. Where it is empty nothing did, it only waits for its turn: then
+        it is due at once when more is asked for.
+        """
         ...
 
     def move(self, delivery: Delivery, channel: str) -> None:

@@ -7,7 +7,7 @@ what cannot be delivered now waits, longer each time, and the newest state goes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -35,7 +35,7 @@ from bot.slack.messenger import (
 )
 from bot.slack.pacing import DENIED, LONGEST_WAIT, Pacing
 from bot.slack.pictures import TRIES, Pictures
-from bot.slack.views.card import card
+from bot.slack.views.card import card, gist
 from bot.slack.views.message import Message
 from bot.slack.views.text import channel as channel_link
 from bot.slack.views.thread import thread_note
@@ -48,6 +48,8 @@ _DIRECT = ("U", "W", "D")
 AT_ONCE = 10
 #: A claim lives 30 s; what has not been begun by then is left to the next pass.
 CLAIMED_FOR = timedelta(seconds=20)
+#: Nothing is wrong with what only waits for its turn.
+IN_LINE = ""
 REPOSTED = "Posted anew: the earlier card of this deployment was deleted or can no longer change."
 
 
@@ -135,7 +137,8 @@ class Deliverer:
         """
         begun = self._clock.now()
         reached = 0
-        for delivery in self._deliveries.claim(self._claimant, AT_ONCE, begun):
+        claimed = self._deliveries.claim(self._claimant, AT_ONCE, begun)
+        for delivery in self._in_order(claimed):
             make_way()
             if self._clock.now() - begun > CLAIMED_FOR:
                 break
@@ -148,6 +151,20 @@ class Deliverer:
             else:
                 self._set_aside(delivery, fault)
         return reached
+
+    def _in_order(self, claimed: Iterable[Delivery]) -> list[Delivery]:
+        """What says something new first, then cards that only renew figures, then charts."""
+        return sorted(claimed, key=lambda one: (one.lacks_chart, self._only_renews(one)))
+
+    def _only_renews(self, delivery: Delivery) -> bool:
+        if delivery.key != CARD or delivery.ts is None:
+            return False
+        future = self._here.submit(self._route.facts, delivery.deployment_id)
+        # A fault is met again, and dealt with, when it is this one's turn.
+        facts = future.result() if future.exception() is None else None
+        if facts is None or facts.deployment.settled:
+            return False
+        return self._pacing.shows(delivery.deployment_id, gist(facts))
 
     def _set_aside(self, delivery: Delivery, fault: BaseException) -> None:
         """A mistake of ours in one message must not stop all the others."""
@@ -170,7 +187,7 @@ class Deliverer:
         outgoing = Outgoing(delivery, facts, self._draw(delivery, facts, now))
         waits = self._must_wait(outgoing, now)
         if waits is not None:
-            self._postpone(delivery, waits, "Paced.")
+            self._postpone(delivery, waits, IN_LINE)
             return False
         return self._send(outgoing)
 
@@ -192,7 +209,7 @@ class Deliverer:
         limited = self._pacing.limited_until(_method(delivery), now)
         if limited is not None or outgoing.facts.deployment.settled or delivery.ts is None:
             return limited
-        return self._pacing.update_due(delivery.deployment_id, now)
+        return self._pacing.update_due(delivery.deployment_id, gist(outgoing.facts), now)
 
     def _send(self, outgoing: Outgoing) -> bool:
         try:
@@ -236,7 +253,9 @@ class Deliverer:
     def _done(self, outgoing: Outgoing, posted: Posted) -> None:
         delivery = outgoing.delivery
         self._deliveries.delivered(delivery.words, posted.channel, posted.ts)
-        self._pacing.updated(delivery.deployment_id, self._clock.now())
+        if delivery.key == CARD:
+            shown = gist(outgoing.facts)
+            self._pacing.updated(delivery.deployment_id, shown, self._clock.now())
         self._pacing.succeeded(delivery.id)
         self._trouble = ""
 

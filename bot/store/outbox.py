@@ -33,7 +33,9 @@ _CARD = Prepared(
         index_elements=["deployment_id", "key"],
         set_={
             "wanted": outbox.c.wanted + 1,
-            "due_at": sa.case((_ENDED, sa.null()), else_=outbox.c.due_at),
+            "due_at": sa.case(
+                (sa.or_(_ENDED, outbox.c.last_fault == ""), sa.null()), else_=outbox.c.due_at
+            ),
         },
     ),
 )
@@ -50,7 +52,8 @@ class OutboxTable:
     def card(self, deployment_id: str) -> None:
         """See ``Outbox.card``: asked for many times, it is one row whose wanted state grows.
 
-        What was put off while it changed is due at once when it has come to its end.
+        What only waits for its turn is due at once, for it may say something new by now; what was
+        put off for a fault, only when it has come to its end.
         """
         _CARD.run(self._connection, _new(deployment_id, CARD, "", broadcast=False))
         self.asked = True

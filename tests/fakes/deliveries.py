@@ -27,7 +27,7 @@ class FakeDeliveries:
         for delivery in self.rows.values():
             if (delivery.deployment_id, delivery.key) == (deployment_id, key):
                 self.rows[delivery.id] = replace(delivery, wanted=delivery.wanted + 1)
-                if deployment_id in self.settled:
+                if deployment_id in self.settled or not self.why.get(delivery.id):
                     self.due_at.pop(delivery.id, None)
                 return delivery.id
         number = len(self.rows) + 1
@@ -63,6 +63,7 @@ class FakeDeliveries:
         self.rows[delivery.id] = replace(row, channel=channel, ts=ts, attempted_at=None, attempts=0)
         self.shown[delivery.id] = delivery.wanted
         self.due_at.pop(delivery.id, None)
+        self.why.pop(delivery.id, None)
 
     def postpone(self, delivery: Delivery, until: datetime, why: str, *, untried: bool) -> None:
         tried = None if untried else self.rows[delivery.id].attempted_at

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from datetime import datetime, timedelta
 
 from slack_sdk.models.blocks import Block
@@ -51,6 +51,17 @@ def sentence(deployment: Deployment, canary: Canary | None = None) -> str:
         f"{mark(deployment.status)} {escaped(deployment.id)}: {words(deployment.status)}{at}. "
         f"{who} asked to {verb(deployment)} {target(deployment.target)} to {what}."
     )
+
+
+def gist(facts: CardFacts) -> Hashable:
+    """What people act upon: two cards that differ in nothing of it differ in figures alone.
+
+    It is the sentence with the state, the canary's phase, step and share; who voted; what a person
+    asked of the canary, and whether something is in its way.
+    """
+    one = facts.canary
+    canary = (one.wish, bool(one.trouble)) if one is not None else None
+    return sentence(facts.deployment, one), facts.votes, canary
 
 
 def _blocks(facts: CardFacts, now: datetime, note: str) -> Iterator[Block]:
