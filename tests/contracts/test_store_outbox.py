@@ -202,12 +202,24 @@ def test_what_was_put_off_is_due_when_it_has_ended(
     one = stored(database, a_deployment(status=Status.QUEUED))
     ask_card(database)
     (card,) = claim(deliveries)
-    deliveries.postpone(card, NOON + 60 * SECOND, "Paced.", untried=True)
+    deliveries.postpone(card, NOON + 60 * SECOND, "Slack cannot be reached.", untried=True)
     ask_card(database)
     assert claim(deliveries, SECOND) == []
     with database.begin() as tx:
         assert tx.deployments.move(one, Status.CANCELLED) is not None
         tx.outbox.card(ID)
+    assert len(claim(deliveries, SECOND)) == 1
+
+
+def test_what_only_waits_for_its_turn_is_looked_at_anew_when_more_is_asked(
+    database: Database, deliveries: Deliveries
+) -> None:
+    stored(database, a_deployment())
+    ask_card(database)
+    (card,) = claim(deliveries)
+    deliveries.postpone(card, NOON + 60 * SECOND, "", untried=True)
+    assert claim(deliveries, SECOND) == []
+    ask_card(database)
     assert len(claim(deliveries, SECOND)) == 1
 
 
@@ -218,7 +230,7 @@ def test_what_ends_while_it_is_put_off_is_not_put_off(
     ask_card(database)
     (card,) = claim(deliveries)
     ask_card(database)
-    deliveries.postpone(card, NOON + 60 * SECOND, "Paced.", untried=True)
+    deliveries.postpone(card, NOON + 60 * SECOND, "Slack cannot be reached.", untried=True)
     assert len(claim(deliveries, SECOND)) == 1
 
 
