@@ -24,6 +24,8 @@ SCALE = 2
 #: The frame of all panels, in pixels; above it title and steps, below it the minutes.
 LEFT, TOP, RIGHT, BOTTOM = 92, 84, 870, 384
 BETWEEN = 18
+#: The last minute ends so far before the frame: room for the dot or the mark that stands there.
+ROOM = 14
 #: How much of the height errors get where slowness is shown too.
 ERRORS_SHARE = 0.58
 TEXT, TITLE = 20, 24
@@ -71,7 +73,7 @@ class Frame:
 
     def x(self, minute: float) -> float:
         """The pixel of a time."""
-        return LEFT + (RIGHT - LEFT) * minute / self.minutes
+        return LEFT + (RIGHT - ROOM - LEFT) * minute / self.minutes
 
     def y(self, share: float) -> float:
         """The pixel of a share."""
@@ -189,7 +191,8 @@ def _fitting(canvas: Canvas, words: str, room: float) -> str:
 
 def _ground(canvas: Canvas, frame: Frame, bands: Sequence[Band]) -> None:
     for number, band in enumerate(bands):
-        left, right = frame.x(band.begins), frame.x(band.ends)
+        left = frame.x(band.begins)
+        right = RIGHT if band is bands[-1] else frame.x(band.ends)
         canvas.box(((left, frame.top), (right, frame.bottom)), PAPER if number % 2 else SHADE)
         if number:
             canvas.line([(left, frame.top), (left, frame.bottom)], LIMIT, 2)
@@ -241,8 +244,10 @@ def _axis(canvas: Canvas, minutes: float) -> None:
     for minute in range(0, int(minutes) + 1, apart):
         x = frame.x(minute)
         canvas.line([(x, BOTTOM), (x, BOTTOM + 6)], LIMIT, 2)
-        said = f"{minute} min" if minute == 0 else str(minute)
-        canvas.text((x, BOTTOM + 10), said, FAINT, "mt")
+        if minute:
+            canvas.text((x, BOTTOM + 10), str(minute), FAINT, "mt")
+        else:  # to the right of its place: to the left are the shares
+            canvas.text((x - 4, BOTTOM + 10), "0 min", FAINT, "lt")
 
 
 def _mark(canvas: Canvas, plot: Plot) -> None:
