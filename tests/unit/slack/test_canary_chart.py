@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageColor
@@ -16,17 +18,21 @@ from bot.analysis.verdict import Outcome
 from bot.model.canary import Measured, Reading
 from bot.model.canary_plan import CanaryLimits
 from bot.model.counts import Arm
+from bot.playground import page
 from bot.slack.charts.drawing import (
     BOTTOM,
     CANARY,
     HEIGHT,
     LEFT,
+    LIMIT,
     PAPER,
     RIGHT,
     STABLE,
     TOP,
     VERDICTS,
     WIDTH,
+    Canvas,
+    Pencil,
     drawn,
 )
 from bot.slack.charts.series import ENOUGH, Plot, described, plotted, rounded_up
@@ -64,8 +70,8 @@ def of_colour(png: bytes, colour: str) -> list[tuple[int, int]]:
 
 
 def middle(png: bytes, colour: str) -> float:
-    """How low that colour is on average, below the legend."""
-    rows = [y for _, y in of_colour(png, colour) if y > 60]
+    """How low that colour is on average, between the words of a panel."""
+    rows = [y for x, y in of_colour(png, colour) if y > TOP and 200 < x < 500]
     return sum(rows) / len(rows)
 
 
@@ -172,6 +178,44 @@ def test_a_worse_canary_stands_higher() -> None:
     png = drawn(plot_of(40))
     assert middle(png, CANARY) < middle(png, STABLE) - 100
     assert abs(middle(drawn(plot_of(1)), CANARY) - middle(drawn(plot_of(1)), STABLE)) < 10
+
+
+def test_versions_look_as_on_the_page() -> None:
+    sheet = Path(page.__file__).with_name("static") / "page.css"
+    accent = re.search(r"--accent: (#[0-9a-f]{6})", sheet.read_text())
+    assert accent is not None
+    assert accent[1] == CANARY
+    red, green, blue = ImageColor.getrgb(STABLE)[:3]
+    assert max(red, green, blue) - min(red, green, blue) < 30  # grey
+
+
+def test_the_stable_line_is_broken_and_the_canarys_is_not() -> None:
+    png = drawn(plot_of(40))
+    canary, stable = (
+        {x for x, y in of_colour(png, each) if y > TOP and 200 < x < 380}
+        for each in (CANARY, STABLE)
+    )
+    assert len(canary) == 179
+    assert 90 < len(stable) < 160
+
+
+def test_only_a_limit_and_an_abort_are_red() -> None:
+    limit = PLAN.model_copy(update={"limits": CanaryLimits(error_rate=0.05)})
+    ticks = measured([served(1000, 40)] * 9, served(9000, 9))
+    red = [
+        of_colour(drawn(plotted(ticks, plan, "x", verdict)), LIMIT)
+        for plan, verdict in ((FREE, None), (limit, None), (FREE, Outcome.ABORT))
+    ]
+    assert [bool(each) for each in red] == [False, True, True]
+
+
+def test_dashes_are_measured_along_the_line() -> None:
+    canvas = Canvas()
+    canvas.stroke([(100, 100), (104, 100), (104, 300)], Pencil(STABLE, 2, (14, 6)))
+    column = {y for x, y in of_colour(canvas.png(), STABLE) if x in {103, 104}}
+    assert {102, 107} <= column
+    assert not {112, 114} & column
+    assert {118, 126} <= column
 
 
 @pytest.mark.parametrize("verdict", [None, Outcome.ABORT])
