@@ -233,7 +233,7 @@ def test_the_beginning_of_both_axes_can_be_read() -> None:
     ground = [
         x
         for x in range(corner.width)
-        if all(corner.getpixel((x, y)) == 255 for y in range(16, corner.height))  # type: ignore[operator]
+        if all(corner.getpixel((x, y)) == 255 for y in range(16, corner.height))
     ]
     assert any(30 <= x <= 38 for x in ground)
 
