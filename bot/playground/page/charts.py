@@ -35,7 +35,8 @@ ALIKE = 0.0005
 #: What a scale ends at, times a power of ten.
 STEPS = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 
-#: Where in the drawing, and the value; none where the version was to get nothing, and got nothing.
+#: Where in the drawing, and the value; none where the version was to get nothing and got nothing,
+#: or was not there.
 Points = Sequence[tuple[float, float | None]]
 
 
@@ -167,9 +168,14 @@ def points(measure: Measure, moments: Sequence[Moment], span: tuple[float, float
     for each in moments:
         slots.setdefault(math.floor((each.at - 1e-3) / POINT), []).append(each)
     found: list[tuple[float, float | None]] = []
+    until = -math.inf
     for together in slots.values():
         value = measure.value(together)
-        middle = (together[0].at - together[0].seconds + together[-1].at) / 2
+        begins = together[0].at - together[0].seconds
+        middle = (begins + together[-1].at) / 2
+        if found and begins - until >= POINT:
+            found.append((LEFT + _x(until, span), None))
+        until = together[-1].at
         if middle >= span[0] and (value is not None or _idle(together)):
             found.append((LEFT + _x(middle, span), value))
     return found

@@ -156,7 +156,8 @@ def test_no_style_and_no_script_comes_with_a_drawing(place: Place) -> None:
 
 def test_points_lie_where_they_happened() -> None:
     found = points(REQUESTS, [moment(300), moment(0)], WINDOW)
-    (x, rate), (newest, _) = found
+    (x, rate), (_, between), (newest, _) = found
+    assert between is None
     assert rate == 100
     assert x == pytest.approx(LEFT + WIDTH / 2, abs=2)
     assert newest == pytest.approx(LEFT + WIDTH, abs=2)
@@ -188,15 +189,19 @@ def test_a_line_begins_anew_after_a_gap() -> None:
 
 @pytest.mark.parametrize("measure", MEASURES)
 def test_a_line_is_not_joined_through_a_pause_of_the_canary(measure: Measure) -> None:
-    def strokes(share: float, requests: int) -> int:
-        pause = [moment(ago, requests, share=share) for ago in (100, 95, 90)]
-        canary = [*_steady(150, 105), *pause, *_steady(85, 5)]
+    def pause(requests: int, share: float) -> list[Moment]:
+        return [moment(ago, requests, share=share) for ago in (100, 95, 90)]
+
+    def strokes(*between: Moment) -> int:
+        canary = [*_steady(150, 105), *between, *_steady(85, 5)]
         return path(points(measure, canary, WINDOW), 1000.0).count("M")
 
-    assert strokes(0.0, 0) == 2
-    assert strokes(0.1, 50) == 1
-    assert strokes(0.0, 3) == 1  # it was asked all the same
-    assert strokes(0.1, 0) == 1  # nobody came
+    assert strokes(*pause(0, share=0.0)) == 2
+    assert strokes(*pause(50, share=0.1)) == 1
+    assert strokes(*pause(3, share=0.0)) == 1  # it was asked all the same
+    assert strokes(*pause(0, share=0.1)) == 1  # nobody came
+    assert strokes() == 2
+    assert strokes(moment(100, 50, share=0.1)) == 1  # two slices too few are no pause
 
 
 def test_history_has_a_point_a_minute_which_is_joined() -> None:
