@@ -61,7 +61,7 @@ class Evidence:
     since the last: (B,). ``canary`` and ``stable`` are all counts, ``recent_canary`` and
     ``recent_stable`` fading ones, ``stepped`` the canary's in this step, and ``settled`` those
     after its warm-up and in no incident of the stable version: (B, COLUMNS). ``given_up`` (B,) is
-    why, ``KEPT`` where it was not.
+    why, ``KEPT`` where it was not. ``spared`` (B,) are the stable version's errors in incidents.
     """
 
     errors: Floats
@@ -79,6 +79,7 @@ class Evidence:
     stepped: Floats
     settled: Floats
     given_up: Whole
+    spared: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ def blank(count: int) -> Evidence:
         stepped=counts,
         settled=counts,
         given_up=none,
+        spared=np.zeros(count),
     )
 
 
@@ -217,6 +219,7 @@ def _counted(before: Evidence, tick: Slice, terms: Terms) -> Evidence:
     # What both suffer says nothing of the canary, and would keep its step from passing for good.
     suffers = tick.stable[:, ERRORS] > terms.limits[:, 2] * tick.stable[:, REQUESTS]
     told = (is_warm & ~suffers)[:, None]
+    spared = before.spared + np.where(suffers, tick.stable[:, ERRORS], 0.0)
     return replace(
         before,
         ticks=before.ticks + 1,
@@ -228,6 +231,7 @@ def _counted(before: Evidence, tick: Slice, terms: Terms) -> Evidence:
         recent_stable=FADING * before.recent_stable + tick.stable,
         stepped=before.stepped + tick.canary,
         settled=before.settled + np.where(told, tick.canary, 0.0),
+        spared=spared,
     )
 
 

@@ -161,6 +161,7 @@ def _figures(evidence: Evidence, found: Odds, row: int) -> Figures:
         error_odds=to_one(found.errors),
         history_odds=to_one(found.past),
         slow_odds=to_one(found.slow),
+        spared=int(evidence.spared[row]),
     )
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.analysis.tick import REQUESTS
+from bot.analysis.tick import ERRORS, REQUESTS
+
+#: Fewer errors in one tick are no incident that is worth a word.
+INCIDENT = 10
 
 
 class Outcome(StrEnum):
@@ -68,6 +71,12 @@ class Figures:
     error_odds: float
     history_odds: float
     slow_odds: float
+    spared: int = 0
+
+    @property
+    def incident(self) -> bool:
+        """Whether most of the stable version's errors are those of an incident."""
+        return self.spared >= INCIDENT and 2 * self.spared > self.stable[ERRORS]
 
     @property
     def alone(self) -> bool:

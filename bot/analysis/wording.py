@@ -18,7 +18,10 @@ WORTH_SAYING = 1.5
 
 def told(because: Because, figures: Figures, plan: Plan) -> str:
     """One or two sentences."""
-    return _SENTENCES[because](compared(figures), figures, plan)
+    errors = compared(figures)
+    if figures.incident and because is not Because.SHARED_INCIDENT:
+        errors = f"{errors}, those of an incident among them"
+    return _SENTENCES[because](errors, figures, plan)
 
 
 def compared(figures: Figures) -> str:
@@ -153,7 +156,8 @@ def _too_few(errors: str, figures: Figures, plan: Plan) -> str:
 
 def _passed(errors: str, figures: Figures, plan: Plan) -> str:
     more = points(plan.steps[figures.step].increase)
-    return f"{errors}. An increase by more than {more} is excluded."
+    beside = "Beside it an" if figures.incident else "An"
+    return f"{errors}. {beside} increase by more than {more} is excluded."
 
 
 def _not_excluded(errors: str, figures: Figures, plan: Plan) -> str:

@@ -6,6 +6,7 @@ from bot.commands.model import Conduct, ShowCanary, ShowDeployment
 from bot.intake.ask import Ask, Subject, answered, deny, granted
 from bot.intake.reports import Reports
 from bot.model.canary import Act, Canary, Phase, Wish
+from bot.model.canary_plan import in_percent
 from bot.model.catalog import People, Policy
 from bot.model.deployment import Deployment, Target
 from bot.model.ports import Transaction
@@ -19,7 +20,7 @@ from bot.workflows.parts import Parts
 
 #: The audit row's verb of each act, and what is said about it.
 _SAID = {
-    Act.PROMOTE: ("canary.promote", "goes on to the next step"),
+    Act.PROMOTE: ("canary.promote", "goes on to {share} the traffic"),
     Act.PROMOTE_FULLY: ("canary.promote", "takes over the whole traffic"),
     Act.HOLD: ("canary.hold", "is held where it is"),
     Act.GO_ON: ("canary.hold", "goes on"),
@@ -170,4 +171,8 @@ def too_late(canary: Canary, deployment: Deployment) -> Refused:
 
 def _answer(canary: Canary, act: Act) -> str:
     _, said = _SAID[act]
+    if act is Act.PROMOTE:
+        later = canary.plan.steps[canary.step + len(canary.shifts[canary.step :]) :]
+        to = f"{in_percent(later[0].share)} of" if later else "all of"
+        said = said.format(share=to)
     return f"{canary.deployment_id} {said}; its card follows."

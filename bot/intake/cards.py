@@ -10,7 +10,7 @@ from bot.model.catalog import Catalog
 from bot.model.deployment import Deployment, Kind, Status
 from bot.model.ports import Transaction
 from bot.model.reply import CardFacts, ChartFacts
-from bot.policy.roles import promoters
+from bot.policy.roles import called, promoters
 from bot.workflows.drift import LEFT, last_told
 
 #: How many earlier rollouts the usual duration is taken from.
@@ -39,6 +39,7 @@ def card_facts(
         lock=next((k for k in tx.holds.locks(now) if k.covers(deployment.target, now)), None),
         canary=tx.canaries.get(deployment_id),
         promoters=promoters(policy) if policy else "",
+        called=called(policy) if policy else "",
     )
 
 

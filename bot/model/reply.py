@@ -104,7 +104,8 @@ class CardFacts:
     ``usual`` is the median duration of earlier rollouts of this target. ``current`` says whether
     this deployment is the newest that is known to have run well on its target; ``stays``, whether
     it ended badly and nothing has replaced it since. ``promoters`` are mentions of who may tell a
-    canary what to do, empty where nobody is named.
+    canary what to do, empty where nobody is named; ``called`` are those who are called when one
+    needs people.
     """
 
     deployment: Deployment
@@ -118,6 +119,7 @@ class CardFacts:
     warnings: tuple[str, ...] = ()
     canary: Canary | None = None
     promoters: str = ""
+    called: str = ""
 
 
 @dataclass(frozen=True, slots=True)

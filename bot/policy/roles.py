@@ -78,6 +78,11 @@ def promoters(policy: Policy) -> str:
     return mentions(policy.deployers, approvers_of(policy))
 
 
+def called(policy: Policy) -> str:
+    """Who is called when a canary needs people: its approvers, else whoever is on call."""
+    return mentions(approvers_of(policy)) or mentions(policy.incident_responders)
+
+
 def abilities(policy: Policy, requester: Requester) -> tuple[str, ...]:
     """What ``whoami`` lists: the things they may do under this policy."""
     able = (

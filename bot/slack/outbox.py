@@ -166,7 +166,8 @@ class Deliverer:
             self._postpone(delivery, until, "There is no such deployment.")
             return False
         if delivery.lacks_chart:
-            return self._pictures.add(delivery, facts.deployment, now)
+            note = self._draw(delivery, facts, now)
+            return self._pictures.add(delivery, note, now)
         outgoing = Outgoing(delivery, facts, self._draw(delivery, facts, now))
         waits = self._must_wait(outgoing, now)
         if waits is not None:
@@ -176,7 +177,10 @@ class Deliverer:
 
     def _draw(self, delivery: Delivery, facts: CardFacts, now: datetime) -> Message:
         if delivery.key != CARD:
-            return thread_note(facts.deployment, delivery.text)
+            # What goes to the whole channel too has to be told from what others send there.
+            to_all = delivery.broadcast
+            called = facts.called if to_all else ""
+            return thread_note(facts.deployment, delivery.text, alone=to_all, called=called)
         return card(facts, now, self._note(delivery, facts))
 
     def _note(self, delivery: Delivery, facts: CardFacts) -> str:

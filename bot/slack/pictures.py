@@ -12,12 +12,12 @@ from datetime import datetime
 
 import structlog
 
-from bot.model.deployment import Deployment
 from bot.model.errors import AccessDenied, QuarterdeckError, Throttled, Transient, Unknown
 from bot.model.ports import Deliveries, Delivery
 from bot.slack.messenger import ChannelGone, MessageGone, Messenger, Picture, Posted, Unshowable
 from bot.slack.pacing import Pacing
-from bot.slack.views.thread import Shown, thread_note, with_picture
+from bot.slack.views.message import Message
+from bot.slack.views.thread import Shown, with_picture
 
 log = structlog.get_logger(__name__)
 
@@ -47,8 +47,8 @@ class Pictures:
         self._uploaded: dict[int, Shown] = {}
         self._told: set[str] = set()
 
-    def add(self, delivery: Delivery, deployment: Deployment, now: datetime) -> bool:
-        """Show the chart under its words; True where it is shown now.
+    def add(self, delivery: Delivery, note: Message, now: datetime) -> bool:
+        """Show the chart under its words, which ``note`` are; True where it is shown now.
 
         Raises ``Unreachable`` where the database cannot be used.
         """
@@ -59,7 +59,6 @@ class Pictures:
         try:
             shown = self._kept(delivery)
             if shown is not None:
-                note = thread_note(deployment, delivery.text)
                 at = Posted(delivery.channel, delivery.ts or "")
                 self._messenger.update(at, with_picture(note, shown))
         except _GONE:

@@ -14,10 +14,10 @@ from slack_sdk.models.blocks import Block
 from bot.analysis.history import summarise
 from bot.analysis.plan import Plan
 from bot.analysis.tick import COLUMNS, ERRORS, OVER, REQUESTS
-from bot.analysis.verdict import Outcome
+from bot.analysis.verdict import Because, Outcome
 from bot.analysis.wording import WORTH_SAYING, against_chance, percent
 from bot.model.canary import Act, Canary, Crew, Judgement, Past, Phase, Wish
-from bot.model.canary_plan import in_percent, in_seconds
+from bot.model.canary_plan import CanaryPlan, CloudWatch, in_percent, in_seconds
 from bot.slack.charts.series import slowness
 from bot.slack.views.message import context, fields, section
 from bot.slack.views.text import advice, escaped, moment, person
@@ -49,7 +49,7 @@ _ASKED = {
 def brief(one: Canary) -> str:
     """The canary in a clause, for a line among others."""
     if one.off:
-        return f"canary {_does(one)}"
+        return f"canary {'being cleaned up' if _took_over(one) else _DOES[one.phase]}"
     held = ", held" if one.held_by and one.phase in _HOLDABLE else ""
     return f"canary at {in_percent(one.traffic)}, {_step(one)}, {_DOES[one.phase]}{held}"
 
@@ -69,6 +69,8 @@ def canary(one: Canary, promoters: str = "") -> Iterator[Block]:
         yield context(*notes)
 
 
+#: What no step is passed in, however long it lasts.
+_WAITED_OUT = frozenset({Because.SHARED_INCIDENT, Because.NO_TRAFFIC})
 _HOLDABLE = frozenset({Phase.SHIFTING, Phase.BAKING, Phase.ASKING})
 
 
@@ -86,20 +88,20 @@ def _where(one: Canary) -> str:
     if one.over:
         came = f"step {at + 1} of {len(one.plan.steps)}, {reached} of the traffic"
         return f"🐤 *Canary* was taken back. It came to {came}."
-    return f"🐤 *Canary* {_step(one)}: {_does(one)}\n{_trail(one)}"
+    if _took_over(one):
+        return "🐤 *Canary* took over everything. What it was tried with is being cleaned up."
+    return f"🐤 *Canary* {_step(one)}: {_DOES[one.phase]}\n{_trail(one)}"
 
 
-def _does(one: Canary) -> str:
-    if one.phase is Phase.CLEANING and one.share:
-        return "with all the traffic, being cleaned up"  # the new version serves from where it is
-    return _DOES[one.phase]
+def _took_over(one: Canary) -> bool:
+    """Whether its version runs everywhere: shares and tasks of the trial say nothing any more."""
+    return one.phase is Phase.CLEANING and one.ending is None
 
 
 def _trail(one: Canary) -> str:
     """``✓ 10%  →  *25%*  →  50%  →  all``."""
     shares = [in_percent(step.share) for step in one.plan.steps]
-    everywhere = one.phase is Phase.PROMOTING or (one.phase is Phase.CLEANING and one.share)
-    here = len(shares) if everywhere else one.step
+    here = len(shares) if one.phase is Phase.PROMOTING else one.step
     shown = [*shares, "all"]
     return "  →  ".join(
         f"✓ {share}" if at < here else f"*{share}*" if at == here else share
@@ -120,7 +122,7 @@ def _stable(one: Canary) -> str:
 
 
 def _version(one: Canary, share: float, crew: Crew, figures: Iterator[str]) -> str:
-    if one.over:
+    if one.over or _took_over(one):
         return "\n".join(figures)
     traffic = f"{in_percent(share) if share else 'none'} of the traffic"
     return "\n".join([traffic, _tasks(crew), *figures])
@@ -144,15 +146,18 @@ def _figures(one: Canary, counts: Sequence[int], *, is_canary: bool) -> Iterator
     if one.past is not None and one.past.quantiles is not None:
         column, beyond = slowness(one.plan)
         if column != OVER:
-            beyond = _tolerated(one.past, is_canary=is_canary)
+            beyond = _beyond(one.past, is_canary=is_canary)
         yield f"{percent(counts[column] / requests)} slower than {beyond}"
 
 
-def _tolerated(past: Past, *, is_canary: bool) -> str:
+def _beyond(past: Past, *, is_canary: bool) -> str:
     """Beyond what a version's requests are counted as slow: the canary may be a little slower."""
-    history = summarise(past.ticks, past.quantiles, past.pods)
-    thresholds = Plan(history=history).thresholds(canary=is_canary)
-    return in_seconds(round(thresholds.slow[1], 3)) if thresholds else "usual"
+    plan = Plan(history=summarise(past.ticks, past.quantiles, past.pods))
+    thresholds = plan.thresholds(canary=is_canary)
+    if thresholds is None:
+        return "usual"
+    tolerated = f" ({percent(plan.slower)} tolerated)" if is_canary else ""
+    return f"{in_seconds(round(thresholds.slow[1], 3))}{tolerated}"
 
 
 def _verdict(judgement: Judgement) -> str:
@@ -212,6 +217,13 @@ def _wish(wish: Wish) -> str:
     return f"🙋 {person(wish.by)} asked to {_ASKED[wish.act]}, {moment(wish.at)}{why}"
 
 
+def _known_after(plan: CanaryPlan) -> timedelta:
+    """How long after its beginning a minute is known, and so the verdict on it."""
+    if plan.prometheus is not None:
+        return timedelta(minutes=1, seconds=30)
+    return timedelta(minutes=1) + (plan.cloudwatch or CloudWatch()).settles_after
+
+
 def _following(one: Canary) -> str:
     """What comes next and when at the earliest: it also takes traffic and a verdict."""
     if one.phase is Phase.CLEANING:
@@ -223,8 +235,10 @@ def _following(one: Canary) -> str:
         )
     if one.phase is not Phase.BAKING or one.held_by is not None:
         return ""
+    if one.judgement is not None and one.judgement.because in _WAITED_OUT:
+        return ""
     bake = one.plan.steps[one.step].bake
-    due: timedelta = 2 * bake if one.extended else bake
+    due: timedelta = (2 * bake if one.extended else bake) + _known_after(one.plan)
     later = one.plan.steps[one.step + 1 :]
     to = f"{in_percent(later[0].share)} of the traffic" if later else "all of the traffic"
     longer = ", as it bakes once more" if one.extended else ""

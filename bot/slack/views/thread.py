@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from slack_sdk.models.blocks import Block, ImageBlock, SectionBlock
 
 from bot.model.deployment import Deployment
-from bot.slack.views.message import Message, literal, message
-from bot.slack.views.text import ALT, TEXT, escaped, plain
+from bot.slack.views.message import Message, literal, message, section
+from bot.slack.views.text import ALT, TEXT, advice, escaped, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,19 @@ class Shown:
     alt: str
 
 
-def thread_note(deployment: Deployment, text: str, *, alone: bool = False) -> Message:
-    """``text`` is foreign: it quotes ECS. ``alone`` says whose it is, outside of the thread."""
+def thread_note(
+    deployment: Deployment, text: str, *, alone: bool = False, called: str = ""
+) -> Message:
+    """``text`` is foreign: it quotes ECS. ``alone`` says whose it is, outside of the thread.
+
+    ``called`` are the policy's mentions of those who are to look at it.
+    """
     said = f"{deployment.id}: {text}" if alone else text
-    return message(escaped(said, TEXT), [SectionBlock(text=literal(said))])
+    blocks: list[Block] = [SectionBlock(text=literal(said))]
+    if not called:
+        return message(escaped(said, TEXT), blocks)
+    calls = advice(called, 800)
+    return message(f"{escaped(said, TEXT - len(calls) - 1)} {calls}", [*blocks, section(calls)])
 
 
 def with_picture(note: Message, picture: Shown) -> Message:

@@ -107,16 +107,21 @@ def in_ticks(duration: timedelta, tick_seconds: int) -> int:
 
 
 def per_second(past: Past) -> float:
-    """The whole service's requests a second over the hour before.
+    """The whole service's requests a second of late.
 
-    Of what runs for less than that: since its first request. Where versions are told apart by
-    their pods' hash, what took over a while ago has no longer past.
+    Not over the whole hour: where versions are told apart by their pods' hash, it may hold what
+    the stable version had when it was a canary itself. Of what runs for less: since its first
+    request.
     """
-    ticks = list(dropwhile(lambda arm: not arm.requests, past.ticks))
+    newest = past.ticks[-max(LATELY // past.tick_seconds, 1) :]
+    lately = newest if any(arm.requests for arm in newest) else past.ticks
+    ticks = list(dropwhile(lambda arm: not arm.requests, lately))
     seconds = len(ticks) * past.tick_seconds
     return sum(arm.requests for arm in ticks) / seconds if seconds else 0.0
 
 
+#: Seconds over which requests are counted to say how many there are.
+LATELY = 300
 #: What ends a step, and says nothing of the next one.
 _OF_ITS_STEP = frozenset({Outcome.PASS, Outcome.INCONCLUSIVE})
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.analysis.verdict import Because, Outcome
-from bot.model.canary import Act, Aim, Canary, Ended, Goal, Phase
+from bot.model.canary import Act, Aim, Canary, Ended, Goal, Phase, Wish
 from bot.model.canary_plan import in_percent
 from bot.model.deployment import SYSTEM, Status
 from bot.model.moments import format_duration
@@ -210,13 +210,19 @@ def _heed(seen: Seen) -> Turn:
     match canary.wish:
         case wish if wish is not None and wish.act in {Act.HOLD, Act.GO_ON}:
             holds = wish.by if wish.act is Act.HOLD else None
-            said = f"Held by {wish.by.name}." if holds else f"{wish.by.name} lets it go on."
+            why = f": {wish.reason}" if wish.reason else "."
+            said = f"Held by {wish.by.name}{why}" if holds else f"{wish.by.name} lets it go on{why}"
             changes = {"wish": None, "held_by": holds, "share": seen.canary.share}
             return Turn(changes, notes=(Note(f"held:{wish.at.isoformat()}", said),))
         case wish if wish is not None and wish.act is Act.PROMOTE_FULLY:
-            return _promote(seen, f"Promoted fully by {wish.by.name}.")
+            return _promote(seen, _promoted("Promoted fully", wish))
         case wish:
-            return _next(seen, f"Promoted by {wish.by.name}." if wish else "")
+            return _next(seen, _promoted("Promoted", wish) if wish else "")
+
+
+def _promoted(how: str, wish: Wish) -> str:
+    why = f" ({wish.reason})" if wish.reason else ""
+    return f"{how} by {wish.by.name}{why}."
 
 
 def _onward(seen: Seen) -> Turn:

@@ -68,7 +68,9 @@ def test_after_an_incident_the_canary_is_judged_again() -> None:
 def test_after_an_incident_the_step_passes_by_what_there_was_beside_it() -> None:
     both = tick(Arm(300, 60), Arm(2700, 540))
     ticks = [tick()] * 10 + [both] * 5 + [tick()] * 20
-    assert judge(ticks, PLAN).because is Because.INCREASE_EXCLUDED
+    verdict = judge(ticks, PLAN)
+    assert verdict.because is Because.INCREASE_EXCLUDED
+    assert "those of an incident among them. Beside it an increase" in verdict.text
 
 
 def test_in_an_incident_the_worse_canary_is_still_given_up() -> None:

@@ -47,6 +47,7 @@ from bot.slack.views.message import BLOCKS, Message
 from bot.slack.views.replies import draw
 from bot.slack.views.states import WORDS
 from bot.slack.views.text import TEXT, escaped, lasting, plain, preformatted
+from bot.slack.views.thread import thread_note
 from tests.unit.slack.drawn import ALICE, BOB, NOON, deployment, dump, image
 
 NASTY = "<!channel> <@U1> *b* _i_ ~s~ `c` :tada: <https://x.test|y> & \u202e\u200b\x00\ud800"
@@ -264,3 +265,16 @@ def test_the_bar(running: int, desired: int, drawn: int) -> None:
 )
 def test_durations(seconds: int, said: str) -> None:
     assert lasting(timedelta(seconds=seconds)) == said
+
+
+def test_a_note_to_everybody_says_whose_it_is_and_calls_those_whom_the_policy_names() -> None:
+    note = thread_note(
+        deployment(), "Both <@U0EVE> suffer.", alone=True, called="<!subteam^S1>, <@U0BOB>"
+    )
+    assert note.text == (
+        "backend-production-7: Both &lt;@U0EVE&gt; suffer. <!subteam^S1>, <@U0BOB>"
+    )
+    said, calls = (block.to_dict()["text"] for block in note.blocks)
+    assert said["text"] == "backend-production-7: Both <@U0EVE> suffer."
+    assert said["type"] == "plain_text"
+    assert (calls["type"], calls["text"]) == ("mrkdwn", "<!subteam^S1>, <@U0BOB>")

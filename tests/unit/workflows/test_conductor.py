@@ -574,3 +574,20 @@ def test_one_that_another_version_wrote_is_told_of_once_and_not_touched(rooms: R
     stage.looks(times=3)
     assert stage.traffic.writes == writes
     assert rooms.said(made.id).count(UNREADABLE) == 1
+
+
+def test_the_answer_to_a_word_says_how_far_it_goes_and_the_thread_why(rooms: Rooms) -> None:
+    stage = Stage(rooms)
+    made = stage.begin()
+    stage.looks(times=4)
+    stage.says(Act.HOLD, reason="look first")
+    stage.looks(times=2)
+    assert "Held by alice: look first" in rooms.said(made.id)
+    first = stage.says(Act.PROMOTE, reason="fine")
+    assert isinstance(first, Accepted)
+    assert "goes on to 50% of the traffic" in first.text
+    stage.looks(times=4)
+    assert "Promoted by alice (fine). To 50% of the traffic." in rooms.said(made.id)
+    last = stage.says(Act.PROMOTE)
+    assert isinstance(last, Accepted)
+    assert "goes on to all of the traffic" in last.text
