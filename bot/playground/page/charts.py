@@ -24,8 +24,9 @@ from bot.playground.tour.fleet import ENVIRONMENTS
 SPAN, POINT, GRID = 600.0, 15.0, 120.0
 #: The drawing's size without its margins, in its own units, and the margin for the numbers.
 WIDTH, HEIGHT, LEFT = 330.0, 56.0, 34.0
-#: How far apart two marks are that both have room for a label.
-APART = 16.0
+#: How wide a letter of a mark's label is at most, how far apart two labels are, and the rows that
+#: they have above the drawing, for marks that are too close for one.
+LETTER, APART, ROWS = 6.0, 3.0, 2
 #: What stands in place of a value that there is not.
 NOTHING = "-"
 #: Shares that differ by less are the same.
@@ -34,7 +35,9 @@ ALIKE = 0.0005
 #: What a scale ends at, times a power of ten.
 STEPS = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 
-Points = Sequence[tuple[float, float]]
+#: Where in the drawing, and the value; none where the version was to get nothing and got nothing,
+#: or was not there.
+Points = Sequence[tuple[float, float | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """When the weights changed: ``x`` in the drawing, and the canary's share from then on."""
+    """When the weights changed: ``x`` in the drawing, and the canary's share from then on.
+
+    The share is empty where there is no room for it. ``middle`` is that of its label, which is
+    within the drawing, and ``row`` the label's, counted upwards.
+    """
 
     x: float
     share: str
+    middle: float
+    row: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +148,8 @@ def chart(
 ) -> Chart:
     """One measure of both versions."""
     both = [points(measure, moments, span) for moments in recent]
-    top = ceiling(max((value for each in both for _, value in each), default=0.0), measure.least)
+    values = [value for each in both for _, value in each if value is not None]
+    top = ceiling(max(values, default=0.0), measure.least)
     lines = [
         Line(side, _now(measure, moments, (found, span)), path(found, top))
         for side, moments, found in zip(("stable", "canary"), recent, both, strict=True)
@@ -157,11 +167,16 @@ def points(measure: Measure, moments: Sequence[Moment], span: tuple[float, float
     slots: dict[float, list[Moment]] = {}
     for each in moments:
         slots.setdefault(math.floor((each.at - 1e-3) / POINT), []).append(each)
-    found = []
+    found: list[tuple[float, float | None]] = []
+    until = -math.inf
     for together in slots.values():
         value = measure.value(together)
-        middle = (together[0].at - together[0].seconds + together[-1].at) / 2
-        if value is not None and middle >= span[0]:
+        begins = together[0].at - together[0].seconds
+        middle = (begins + together[-1].at) / 2
+        if found and begins - until >= POINT:
+            found.append((LEFT + _x(until, span), None))
+        until = together[-1].at
+        if middle >= span[0] and (value is not None or _idle(together)):
             found.append((LEFT + _x(middle, span), value))
     return found
 
@@ -171,6 +186,9 @@ def path(found: Points, top: float) -> str:
     words: list[str] = []
     before = -math.inf
     for x, value in found:
+        if value is None:
+            before = -math.inf
+            continue
         # History is a point each minute.
         joined = x - before <= WIDTH * 61 / SPAN
         y = HEIGHT * (1 - min(value / top, 1.0))
@@ -190,11 +208,25 @@ def marks_of(canary: Sequence[Moment], span: tuple[float, float]) -> list[Mark]:
         before = before if begins - until < POINT else 0.0
         if abs(each.share - before) > ALIKE and begins >= span[0]:
             x = round(LEFT + _x(begins, span), 1)
-            if found and x - found[-1].x < APART:
-                found[-1] = replace(found[-1], share="")  # two labels cannot stand in one place
-            found.append(Mark(x, in_percent(each.share)))
+            found.append(Mark(x, in_percent(each.share), x))
         before, until = each.share, each.at
-    return found
+    return _labelled(found)
+
+
+def _labelled(marks: Sequence[Mark]) -> list[Mark]:
+    """Each label in the lowest row with room for it, the newest first; without one, no label."""
+    free = [LEFT + WIDTH] * ROWS
+    found: list[Mark] = []
+    for mark in reversed(marks):
+        half = LETTER * len(mark.share) / 2
+        middle = min(max(mark.x, LEFT + half), LEFT + WIDTH - half)
+        row = next((row for row in range(ROWS) if middle + half <= free[row] + 1e-9), None)
+        if row is None:
+            found.append(replace(mark, share=""))
+            continue
+        free[row] = middle - half - APART
+        found.append(replace(mark, middle=round(middle, 1), row=row))
+    return found[::-1]
 
 
 def ceiling(most: float, least: float) -> float:
@@ -209,8 +241,9 @@ def _now(
 ) -> str:
     """The newest value, unless it is of old, or nothing is sent there any more."""
     found, span = at
-    fresh = found and found[-1][0] >= LEFT + _x(span[1] - 2 * POINT, span)
-    return measure.told(found[-1][1]) if fresh and moments[-1].share else NOTHING
+    x, value = found[-1] if found else (-math.inf, None)
+    fresh = x >= LEFT + _x(span[1] - 2 * POINT, span)
+    return measure.told(value) if value is not None and fresh and moments[-1].share else NOTHING
 
 
 def _x(at: float, span: tuple[float, float]) -> float:
@@ -221,11 +254,15 @@ def _steps(span: tuple[float, float]) -> list[float]:
     return [span[1] - GRID * each for each in range(1, int(SPAN / GRID))]
 
 
+def _idle(moments: Sequence[Moment]) -> bool:
+    """Whether it was to get nothing, and got nothing."""
+    return not any(each.share or each.requests for each in moments)
+
+
 def _rate(moments: Sequence[Moment]) -> float | None:
     seconds = sum(each.seconds for each in moments)
     asked = sum(each.requests for each in moments)
-    idle = not asked and not any(each.share for each in moments)
-    return None if idle or not seconds else asked / seconds
+    return None if _idle(moments) or not seconds else asked / seconds
 
 
 def _failing(moments: Sequence[Moment]) -> float | None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
-from itertools import groupby
+from itertools import groupby, pairwise
+from math import hypot
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -24,18 +25,24 @@ SCALE = 2
 #: The frame of all panels, in pixels; above it title and steps, below it the minutes.
 LEFT, TOP, RIGHT, BOTTOM = 92, 84, 870, 384
 BETWEEN = 18
+#: The last minute ends so far before the frame: room for the dot or the mark that stands there.
+ROOM = 14
 #: How much of the height errors get where slowness is shown too.
 ERRORS_SHARE = 0.58
 TEXT, TITLE = 20, 24
 #: So much higher than its axis is a panel: room for its words, clear of the lines.
 HEADROOM = 1.25
+#: How long a line in the legend is: two dashes and their gap.
+KEY = 35
 #: At most so many minutes on the axis.
 MARKS = 6
 
 PAPER, SHADE, GRID = "#ffffff", "#f1f3f5", "#ced4da"
 INK, FAINT = "#212529", "#5c636a"
-#: Orange and blue: told apart with any colour vision.
-CANARY, STABLE, LIMIT = "#d9480f", "#69a7dd", "#868e96"
+#: As on the playground's page. Told apart with any colour vision: one is dashed.
+CANARY, STABLE = "#1b5fc1", "#848d9a"
+#: Red is for what is not to be passed, and for what was aborted.
+LIMIT, EDGE = "#c92a2a", "#868e96"
 VERDICTS = {
     Outcome.PASS: ("PASS", "#2b8a3e"),
     Outcome.HOLD: ("HOLD", "#5c636a"),
@@ -71,7 +78,7 @@ class Frame:
 
     def x(self, minute: float) -> float:
         """The pixel of a time."""
-        return LEFT + (RIGHT - LEFT) * minute / self.minutes
+        return LEFT + (RIGHT - ROOM - LEFT) * minute / self.minutes
 
     def y(self, share: float) -> float:
         """The pixel of a share."""
@@ -80,10 +87,15 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Pencil:
-    """What a line is drawn with. The lower line is wider, to be seen where both run together."""
+    """What a line is drawn with; ``dash`` and gap in pixels, no dash for an unbroken line."""
 
     colour: str
     width: float
+    dash: tuple[float, float] | None = None
+
+
+#: The stable version's line lies below and is wider, to be seen where both run together.
+PENCILS = {"canary": Pencil(CANARY, 4), "stable": Pencil(STABLE, 7, (14, 7))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +124,10 @@ class Canvas:
         """A line through the spots."""
         self._pen.line(_scaled(spots), fill=colour, width=round(width * SCALE), joint="curve")
 
-    def dashes(self, begins: float, ends: float, y: float, colour: str) -> None:
-        """A dashed line across."""
-        x = begins
-        while x < ends:
-            self.line([(x, y), (min(x + 9, ends), y)], colour, 2)
-            x += 16
+    def stroke(self, spots: Sequence[Spot], pencil: Pencil) -> None:
+        """A line through the spots, with that pencil."""
+        for part in _dashes(spots, *pencil.dash) if pencil.dash else [spots]:
+            self.line(part, pencil.colour, pencil.width)
 
     def text(self, at: Spot, words: str, colour: str, anchor: str, size: int = TEXT) -> None:
         """Words; ``anchor`` as Pillow has it: ``lm`` is their left end, in the middle."""
@@ -139,6 +149,25 @@ class Canvas:
     @property
     def _pen(self) -> ImageDraw.ImageDraw:
         return ImageDraw.Draw(self.sheet)
+
+
+def _dashes(spots: Sequence[Spot], dash: float, gap: float) -> Iterator[list[Spot]]:
+    """The parts of a line that a dashed one shows, measured along it."""
+    shown, left = [spots[0]], dash
+    drawing = True
+    for (x, y), (to_x, to_y) in pairwise(spots):
+        length, gone = hypot(to_x - x, to_y - y), 0.0
+        while length - gone > left:
+            gone += left
+            turn = (x + (to_x - x) * gone / length, y + (to_y - y) * gone / length)
+            if drawing:
+                yield [*shown, turn]
+            drawing, shown = not drawing, [turn]
+            left = dash if drawing else gap
+        left -= length - gone
+        shown.append((to_x, to_y))
+    if drawing and len(shown) > 1:
+        yield shown
 
 
 def _scaled(spots: Sequence[Spot]) -> list[Spot]:
@@ -169,11 +198,11 @@ def _heading(canvas: Canvas, plot: Plot) -> None:
         canvas.pill(((left, 12), (right, 44)), colour)
         canvas.text(((left + right) / 2, 28), word, PAPER, "mm")
         right = left - 20
-    for name, colour in (("stable", STABLE), ("canary", CANARY)):
+    for name in ("stable", "canary"):
         canvas.text((right, 28), name, INK, "rm")
         right -= canvas.length(name) + 10
-        canvas.line([(right - 26, 28), (right, 28)], colour, 5)
-        right -= 48
+        canvas.stroke([(right - KEY, 28), (right, 28)], PENCILS[name])
+        right -= KEY + 22
     canvas.text((20, 28), _fitting(canvas, plot.title, right - 20), INK, "lm", TITLE)
 
 
@@ -189,10 +218,11 @@ def _fitting(canvas: Canvas, words: str, room: float) -> str:
 
 def _ground(canvas: Canvas, frame: Frame, bands: Sequence[Band]) -> None:
     for number, band in enumerate(bands):
-        left, right = frame.x(band.begins), frame.x(band.ends)
+        left = frame.x(band.begins)
+        right = RIGHT if band is bands[-1] else frame.x(band.ends)
         canvas.box(((left, frame.top), (right, frame.bottom)), PAPER if number % 2 else SHADE)
         if number:
-            canvas.line([(left, frame.top), (left, frame.bottom)], LIMIT, 2)
+            canvas.line([(left, frame.top), (left, frame.bottom)], EDGE, 2)
     for share in (0.0, frame.most / 2, frame.most):
         y = frame.y(share)
         canvas.line([(LEFT, y), (RIGHT, y)], GRID, 1)
@@ -203,13 +233,14 @@ def _measure(canvas: Canvas, frame: Frame, panel: Panel) -> None:
     if panel.limit is not None:
         said = panel.limit.label
         if panel.limit.shown:
-            canvas.dashes(LEFT, RIGHT, frame.y(panel.limit.share), INK)
+            y = frame.y(panel.limit.share)
+            canvas.stroke([(LEFT, y), (RIGHT, y)], Pencil(LIMIT, 2, (9, 7)))
         else:
             said = f"{said}, off the chart"
         canvas.text((RIGHT - 8, frame.top + 22), said, FAINT, "rs")
     canvas.text((LEFT + 8, frame.top + 22), panel.label, INK, "ls")
-    _curve(canvas, frame, panel.stable, Pencil(STABLE, 7))
-    _curve(canvas, frame, panel.canary, Pencil(CANARY, 4))
+    _curve(canvas, frame, panel.stable, PENCILS["stable"])
+    _curve(canvas, frame, panel.canary, PENCILS["canary"])
 
 
 def _curve(canvas: Canvas, frame: Frame, points: Sequence[Point], pencil: Pencil) -> None:
@@ -217,7 +248,7 @@ def _curve(canvas: Canvas, frame: Frame, points: Sequence[Point], pencil: Pencil
     for measured, group in groupby(points, key=lambda point: point.share is not None):
         spots = [(frame.x(each.minute), frame.y(each.share or 0.0)) for each in group]
         if measured and len(spots) > 1:
-            canvas.line(spots, pencil.colour, pencil.width)
+            canvas.stroke(spots, pencil)
         elif measured:
             canvas.dot(spots[0], pencil.width + 1, pencil.colour)
 
@@ -240,9 +271,11 @@ def _axis(canvas: Canvas, minutes: float) -> None:
     apart = next((step for step in steps if minutes / step <= MARKS), 10_080)
     for minute in range(0, int(minutes) + 1, apart):
         x = frame.x(minute)
-        canvas.line([(x, BOTTOM), (x, BOTTOM + 6)], LIMIT, 2)
-        said = f"{minute} min" if minute == 0 else str(minute)
-        canvas.text((x, BOTTOM + 10), said, FAINT, "mt")
+        canvas.line([(x, BOTTOM), (x, BOTTOM + 6)], EDGE, 2)
+        if minute:
+            canvas.text((x, BOTTOM + 10), str(minute), FAINT, "mt")
+        else:  # to the right of its place: to the left are the shares
+            canvas.text((x - 4, BOTTOM + 10), "0 min", FAINT, "lt")
 
 
 def _mark(canvas: Canvas, plot: Plot) -> None:

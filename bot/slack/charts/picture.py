@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from bot.analysis.verdict import Outcome
+from bot.analysis.verdict import Because, Outcome
 from bot.model.reply import ChartFacts
 from bot.slack.charts.series import described, plotted
 from bot.slack.messenger import Picture
+
+#: What a canary is held by. Any other hold is that its step goes on, which is nothing to stamp: the
+#: chart of a passed step would be marked by the one that only begins.
+HELD_BY = frozenset({Because.SHARED_INCIDENT.value, Because.NO_TRAFFIC.value})
 
 
 def chart(facts: ChartFacts | None) -> Picture | None:
@@ -22,7 +26,10 @@ def chart(facts: ChartFacts | None) -> Picture | None:
 
 
 def _outcome(facts: ChartFacts) -> Outcome | None:
+    """What the picture is stamped with; ``None`` where there is nothing to say yet."""
     judgement = facts.canary.judgement
     if judgement is None or judgement.outcome not in set(Outcome):
+        return None
+    if judgement.outcome == Outcome.HOLD and judgement.because not in HELD_BY:
         return None
     return Outcome(judgement.outcome)

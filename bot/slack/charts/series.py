@@ -19,7 +19,8 @@ from bot.model.counts import Arm
 WINDOW, ENOUGH = 10, 1000
 #: An axis never ends lower: noise of a tenth of a percent is not to look like a mountain.
 LEAST_TOP = 0.005
-#: A limit is on the chart where that at most doubles the axis; else it is only named.
+#: A limit is on the chart where the axis reaches it anyway, or where it is at most so many times
+#: what was measured; else it is only named.
 NEAR = 2.0
 #: The share of requests that may be slower than the limit given for the 95th percentile.
 MAY_BE_SLOW = 0.05
@@ -101,7 +102,9 @@ def described(plot: Plot, ticks: Sequence[Measured]) -> str:
         )
     )
     verdict = f" Verdict: {plot.verdict.value}." if plot.verdict else ""
-    return f"Chart of {ceil(plot.minutes)} minutes at {steps} of the traffic: {rates}.{verdict}"
+    minutes = ceil(plot.minutes)
+    lasted = f"{minutes} minute{'s' if minutes > 1 else ''}"
+    return f"Chart of {lasted} at {steps} of the traffic: {rates}.{verdict}"
 
 
 def _total(ticks: Sequence[Measured], arm: Callable[[Measured], Arm]) -> tuple[int, int]:
@@ -139,13 +142,15 @@ def _panel(
     canary = _line(ends, [tick.reading.canary for tick in ticks], column)
     stable = _line(ends, [tick.reading.stable for tick in ticks], column)
     most = max((each.share or 0.0 for each in (*canary, *stable)), default=0.0)
-    shown = limit is not None and limit[0] <= NEAR * max(most, LEAST_TOP)
-    reach = max(most, limit[0] if limit is not None and shown else 0.0)
+    reach = max(most, LEAST_TOP)
+    shown = limit is not None and limit[0] <= max(NEAR * reach, rounded_up(reach))
+    if limit is not None and shown:
+        reach = max(reach, limit[0])
     return Panel(
         label,
         canary,
         stable,
-        rounded_up(max(reach, LEAST_TOP)),
+        rounded_up(reach),
         Limit(*limit, shown) if limit is not None else None,
     )
 

@@ -13,10 +13,12 @@ from bot.playground.page.arms import Watch
 from bot.playground.page.charts import (
     HEIGHT,
     LEFT,
+    LETTER,
     MEASURES,
     SPAN,
     WIDTH,
     Charts,
+    Measure,
     ceiling,
     chart,
     marks_of,
@@ -154,7 +156,8 @@ def test_no_style_and_no_script_comes_with_a_drawing(place: Place) -> None:
 
 def test_points_lie_where_they_happened() -> None:
     found = points(REQUESTS, [moment(300), moment(0)], WINDOW)
-    (x, rate), (newest, _) = found
+    (x, rate), (_, between), (newest, _) = found
+    assert between is None
     assert rate == 100
     assert x == pytest.approx(LEFT + WIDTH / 2, abs=2)
     assert newest == pytest.approx(LEFT + WIDTH, abs=2)
@@ -170,7 +173,7 @@ def test_what_nobody_asked_for_has_no_error_rate() -> None:
     assert points(SLOW, [Moment(NOW, 5.0, 0, 0, 0.0, 0.0, 0.1)], WINDOW) == []
     # Weights without visitors are a rate of nothing; without weights there is no rate at all.
     assert [value for _, value in points(REQUESTS, [moment(0, 0)], WINDOW)] == [0.0]
-    assert points(REQUESTS, [moment(0, 0, share=0.0)], WINDOW) == []
+    assert [value for _, value in points(REQUESTS, [moment(0, 0, share=0.0)], WINDOW)] == [None]
 
 
 def test_a_line_begins_anew_after_a_gap() -> None:
@@ -179,6 +182,35 @@ def test_a_line_begins_anew_after_a_gap() -> None:
     )
     assert path([(40, 4.0)], 2.0) == "M40.0 0.0 h1"
     assert path([], 2.0) == ""
+    assert path([(40, 1.0), (48, None), (56, 1.0), (64, 1.0)], 2.0) == (
+        f"M40.0 {HEIGHT / 2} M56.0 {HEIGHT / 2} L64.0 {HEIGHT / 2}"
+    )
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_line_is_not_joined_through_a_pause_of_the_canary(measure: Measure) -> None:
+    def pause(requests: int, share: float) -> list[Moment]:
+        return [moment(ago, requests, share=share) for ago in (100, 95, 90)]
+
+    def strokes(*between: Moment) -> int:
+        canary = [*_steady(150, 105), *between, *_steady(85, 5)]
+        return path(points(measure, canary, WINDOW), 1000.0).count("M")
+
+    assert strokes(*pause(0, share=0.0)) == 2
+    assert strokes(*pause(50, share=0.1)) == 1
+    assert strokes(*pause(3, share=0.0)) == 1  # it was asked all the same
+    assert strokes(*pause(0, share=0.1)) == 1  # nobody came
+    assert strokes() == 2
+    assert strokes(moment(100, 50, share=0.1)) == 1  # two slices too few are no pause
+
+
+def test_history_has_a_point_a_minute_which_is_joined() -> None:
+    history = [Moment(NOW - ago, 60.0, 600, 0, 0.04, 0.09, 1.0) for ago in (240, 180, 120)]
+    assert path(points(REQUESTS, history, WINDOW), 10.0).count("M") == 1
+
+
+def _steady(first: int, last: int) -> list[Moment]:
+    return [moment(ago, 50, share=0.1) for ago in range(first, last - 5, -5)]
 
 
 def test_marks_leave_out_what_is_older_than_the_chart() -> None:
@@ -198,12 +230,36 @@ def test_a_canary_that_begins_anew_comes_from_nothing() -> None:
         moment(100, share=0.0),
         moment(95, share=0.1),
     ]
-    assert [each.share for each in marks_of(canary, WINDOW)] == ["", "100%", "10%"]
+    assert [each.share for each in marks_of(canary, WINDOW)] == ["10%", "100%", "10%"]
 
 
-def test_of_two_marks_in_one_place_the_later_has_the_label() -> None:
-    canary = [moment(300, share=0.0), moment(295, share=0.1), moment(290, share=0.0)]
-    assert [each.share for each in marks_of(canary, WINDOW)] == ["", "0%"]
+def test_marks_that_are_close_have_their_labels_in_two_rows() -> None:
+    shares = (0.0, 0.1, 0.25, 0.5, 1.0)
+    canary = [moment(300 - 30 * at, share=share) for at, share in enumerate(shares)]
+    found = marks_of(canary, WINDOW)
+    assert [(each.share, each.row) for each in found] == [
+        ("10%", 1),
+        ("25%", 0),
+        ("50%", 1),
+        ("100%", 0),
+    ]
+    assert [each.middle for each in found] == [each.x for each in found]
+
+
+def test_of_too_many_marks_in_one_place_the_later_have_the_labels() -> None:
+    canary = [moment(300 - 5 * at, share=share) for at, share in enumerate((0.0, 0.1, 0.5, 0.0))]
+    found = marks_of(canary, WINDOW)
+    assert [(each.share, each.row) for each in found] == [("", 0), ("50%", 1), ("0%", 0)]
+
+
+def test_labels_are_within_the_drawing_and_clear_of_the_axis() -> None:
+    canary = [moment(595, share=0.1), moment(300, share=0.1), moment(0, share=1.0)]
+    canary[1] = replace(canary[1], seconds=290.0)
+    first, *_, last = marks_of(canary, WINDOW)
+    assert first.x < LEFT + 5
+    assert first.middle == LEFT + LETTER * len("10%") / 2
+    assert last.x > LEFT + WIDTH - 5
+    assert last.middle == LEFT + WIDTH - LETTER * len("100%") / 2
 
 
 def test_an_old_value_is_not_told_as_the_present_one() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageColor
@@ -16,7 +18,23 @@ from bot.analysis.verdict import Outcome
 from bot.model.canary import Measured, Reading
 from bot.model.canary_plan import CanaryLimits
 from bot.model.counts import Arm
-from bot.slack.charts.drawing import CANARY, HEIGHT, PAPER, STABLE, VERDICTS, WIDTH, drawn
+from bot.playground import page
+from bot.slack.charts.drawing import (
+    BOTTOM,
+    CANARY,
+    HEIGHT,
+    LEFT,
+    LIMIT,
+    PAPER,
+    RIGHT,
+    STABLE,
+    TOP,
+    VERDICTS,
+    WIDTH,
+    Canvas,
+    Pencil,
+    drawn,
+)
 from bot.slack.charts.series import ENOUGH, Plot, described, plotted, rounded_up
 from tests.unit.slack.drawn import NOON, PLAN
 
@@ -52,8 +70,8 @@ def of_colour(png: bytes, colour: str) -> list[tuple[int, int]]:
 
 
 def middle(png: bytes, colour: str) -> float:
-    """How low that colour is on average, below the legend."""
-    rows = [y for _, y in of_colour(png, colour) if y > 60]
+    """How low that colour is on average, between the words of a panel."""
+    rows = [y for x, y in of_colour(png, colour) if y > TOP and 200 < x < 500]
     return sum(rows) / len(rows)
 
 
@@ -113,6 +131,13 @@ def test_a_limit_is_on_the_axis_where_it_is_near() -> None:
         assert (panel.limit.shown, panel.top) == (shown, top)
 
 
+def test_a_limit_at_the_end_of_the_axis_is_on_it() -> None:
+    plan = PLAN.model_copy(update={"limits": CanaryLimits(error_rate=0.5)})
+    panel = plotted(measured([served(2000, 440)], served(2000)), plan, "x").panels[0]
+    assert panel.limit is not None
+    assert (panel.top, panel.limit.share, panel.limit.shown) == (0.5, 0.5, True)
+
+
 @pytest.mark.parametrize(
     ("value", "top"),
     [(0.005, 0.005), (0.0051, 0.01), (0.011, 0.02), (0.3, 0.5), (0.6, 1.0), (1.0, 1.0)],
@@ -128,6 +153,11 @@ def test_who_cannot_see_it_is_told() -> None:
         "Chart of 2 minutes at 10% of the traffic: canary 2.1 % errors of 4,000 requests; "
         "stable version 0.3 % errors of 36,000 requests. Verdict: abort."
     )
+
+
+def test_one_minute_is_no_plural() -> None:
+    ticks = measured([served(9)] * 2, served(9))
+    assert described(plotted(ticks, FREE, "x"), ticks).startswith("Chart of 1 minute at 10% ")
 
 
 def test_nothing_measured_is_no_chart() -> None:
@@ -148,6 +178,64 @@ def test_a_worse_canary_stands_higher() -> None:
     png = drawn(plot_of(40))
     assert middle(png, CANARY) < middle(png, STABLE) - 100
     assert abs(middle(drawn(plot_of(1)), CANARY) - middle(drawn(plot_of(1)), STABLE)) < 10
+
+
+def test_versions_look_as_on_the_page() -> None:
+    sheet = Path(page.__file__).with_name("static") / "page.css"
+    accent = re.search(r"--accent: (#[0-9a-f]{6})", sheet.read_text())
+    assert accent is not None
+    assert accent[1] == CANARY
+    red, green, blue = ImageColor.getrgb(STABLE)[:3]
+    assert max(red, green, blue) - min(red, green, blue) < 30  # grey
+
+
+def test_the_stable_line_is_broken_and_the_canarys_is_not() -> None:
+    png = drawn(plot_of(40))
+    canary, stable = (
+        {x for x, y in of_colour(png, each) if y > TOP and 200 < x < 380}
+        for each in (CANARY, STABLE)
+    )
+    assert len(canary) == 179
+    assert 90 < len(stable) < 160
+
+
+def test_only_a_limit_and_an_abort_are_red() -> None:
+    limit = PLAN.model_copy(update={"limits": CanaryLimits(error_rate=0.05)})
+    ticks = measured([served(1000, 40)] * 9, served(9000, 9))
+    red = [
+        of_colour(drawn(plotted(ticks, plan, "x", verdict)), LIMIT)
+        for plan, verdict in ((FREE, None), (limit, None), (FREE, Outcome.ABORT))
+    ]
+    assert [bool(each) for each in red] == [False, True, True]
+
+
+def test_dashes_are_measured_along_the_line() -> None:
+    canvas = Canvas()
+    canvas.stroke([(100, 100), (104, 100), (104, 300)], Pencil(STABLE, 2, (14, 6)))
+    column = {y for x, y in of_colour(canvas.png(), STABLE) if x in {103, 104}}
+    assert {102, 107} <= column
+    assert not {112, 114} & column
+    assert {118, 126} <= column
+
+
+@pytest.mark.parametrize("verdict", [None, Outcome.ABORT])
+def test_what_stands_at_the_last_minute_is_inside_the_frame(verdict: Outcome | None) -> None:
+    plot = plotted(measured([served(1000, 40)], served(9000, 9)), FREE, "x", verdict)
+    colour = CANARY if verdict is None else VERDICTS[verdict][1]
+    found = [x for x, y in of_colour(drawn(plot), colour) if y > TOP]
+    assert RIGHT - 30 < max(found) <= RIGHT
+
+
+def test_the_beginning_of_both_axes_can_be_read() -> None:
+    image = Image.open(BytesIO(drawn(plot_of(5)))).convert("L")
+    # Left of the frame's corner and right of it, where both say "0": a clear column is between.
+    corner = image.crop((LEFT - 40, BOTTOM - 12, LEFT + 50, BOTTOM + 32))
+    ground = [
+        x
+        for x in range(corner.width)
+        if all(corner.getpixel((x, y)) == 255 for y in range(16, corner.height))
+    ]
+    assert any(30 <= x <= 38 for x in ground)
 
 
 @pytest.mark.parametrize("verdict", list(Outcome))

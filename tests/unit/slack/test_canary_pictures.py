@@ -10,6 +10,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
+from bot.analysis.verdict import OUTCOMES, Because, Figures, Verdict
 from bot.model.canary import Judgement
 from bot.model.deployment import Status
 from bot.model.errors import AccessDenied, Unreachable
@@ -22,6 +23,7 @@ from bot.slack.messenger import Letter, Picture, Unshowable
 from bot.slack.outbox import Deliverer, Route
 from bot.slack.views.thread import Shown, thread_note, with_picture
 from bot.slack.web import WebMessenger, web_client
+from bot.workflows.canary.bench import Judged, judgement
 from tests.fakes.deliveries import FakeDeliveries
 from tests.fakes.slack_api import FakeClock
 from tests.fakes.slack_world import HandClock
@@ -32,9 +34,9 @@ ONE = deployment(channel=DEPLOYMENTS)
 PICTURE = Picture("backend-production-7.png", "A chart.", b"\x89PNG\r\n\x1a\n")
 
 
-def facts(judgement: Judgement | None = WORSE) -> ChartFacts:
+def facts(of: Judgement | None = WORSE) -> ChartFacts:
     ticks = measured([served(1000, 21)] * 9, served(9000, 27))
-    return ChartFacts(ONE, a_canary(judgement=judgement), tuple(ticks))
+    return ChartFacts(ONE, a_canary(judgement=of), tuple(ticks))
 
 
 @dataclass
@@ -149,6 +151,29 @@ def test_a_chart_is_of_what_is_stored() -> None:
     assert other is not None
     assert "Verdict" not in other.alt
     assert chart(facts(None)) is not None
+
+
+@pytest.mark.parametrize("because", list(Because))
+def test_a_step_that_only_goes_on_is_not_stamped(because: Because) -> None:
+    outcome = OUTCOMES[because]
+    found = chart(facts(Judgement(outcome.value, because.value, "x", 1.0, (), ())))
+    assert found is not None
+    if because is Because.BAKING:
+        assert "Verdict" not in found.alt
+        bare = chart(facts(None))
+        assert bare is not None
+        assert found.png == bare.png
+    else:
+        assert found.alt.endswith(f"Verdict: {outcome.value}.")
+
+
+def test_a_passed_step_is_not_stamped_by_the_next_one() -> None:
+    passed = Verdict(Because.INCREASE_EXCLUDED, "x", Figures(0, 9, 0, (9,), (9,), 1.0, 1.0, 1.0))
+    ended, begun = (chart(facts(judgement(Judged(passed, 9, 60), step))) for step in (0, 1))
+    assert ended is not None
+    assert begun is not None
+    assert ended.alt.endswith("Verdict: pass.")
+    assert "Verdict" not in begun.alt
 
 
 def test_the_end_of_a_deployment_is_no_reason_to_wait(stage: Stage) -> None:
