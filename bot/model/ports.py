@@ -334,6 +334,8 @@ class Groups(Protocol):
 
 #: How the keys of messages begin that get a chart: their words are wanted first (1), then it (2).
 CHART = "chart:"
+#: How the key of a message begins that calls the people whom a policy names.
+CALL = "call:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +364,11 @@ class Delivery:
     def lacks_chart(self) -> bool:
         """Whether its words are posted, and only its chart is missing."""
         return self.key.startswith(CHART) and self.ts is not None
+
+    @property
+    def calls(self) -> bool:
+        """Whether people are to be called by it."""
+        return self.key.partition(":")[2].startswith(CALL)
 
     @property
     def words(self) -> Delivery:

@@ -194,10 +194,10 @@ class Deliverer:
 
     def _draw(self, delivery: Delivery, facts: CardFacts, now: datetime) -> Message:
         if delivery.key != CARD:
-            # What goes to the whole channel too has to be told from what others send there.
-            to_all = delivery.broadcast
-            called = facts.called if to_all else ""
-            return thread_note(facts.deployment, delivery.text, alone=to_all, called=called)
+            # It is read in the channel, and has to be told from what others send there.
+            calls = delivery.calls
+            called = facts.called if calls else ""
+            return thread_note(facts.deployment, delivery.text, alone=calls, called=called)
         return card(facts, now, self._note(delivery, facts))
 
     def _note(self, delivery: Delivery, facts: CardFacts) -> str:

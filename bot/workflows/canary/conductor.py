@@ -33,7 +33,7 @@ from bot.model.canary_ports import Canaries, Metrics
 from bot.model.catalog import TargetSpec
 from bot.model.deployment import Deployment
 from bot.model.errors import QuarterdeckError, Terminal, Throttled
-from bot.model.ports import Transaction
+from bot.model.ports import CALL, Transaction
 from bot.model.rollout import End
 from bot.workflows.beginning import held_up
 from bot.workflows.canary.bench import Bench, Judged, analysis_plan, per_second
@@ -154,7 +154,7 @@ class Conductor(Patrol):
                 continue
             log.error("cannot read this canary, which another version wrote", deployment_id=name)
             with self._parts.store.begin() as tx:
-                tx.outbox.thread(name, "unreadable", UNREADABLE, broadcast=True)
+                tx.outbox.thread(name, f"{CALL}unreadable", UNREADABLE, broadcast=True)
             self._told.add(name)
 
     @override
@@ -368,7 +368,8 @@ class Conductor(Patrol):
             )
         for note in turn.notes:
             put = tx.outbox.chart if note.chart else tx.outbox.thread
-            put(deployment.id, note.key, note.text, broadcast=note.broadcast)
+            key = f"{CALL}{note.key}" if note.broadcast else note.key
+            put(deployment.id, key, note.text, broadcast=note.broadcast)
         if turn.ended is not None:
             current = tx.deployments.get_for_update(deployment.id)
             if current is not None and not current.settled:

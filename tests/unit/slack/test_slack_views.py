@@ -48,7 +48,7 @@ from bot.slack.views.replies import draw
 from bot.slack.views.states import WORDS
 from bot.slack.views.text import TEXT, escaped, lasting, plain, preformatted
 from bot.slack.views.thread import thread_note
-from tests.unit.slack.drawn import ALICE, BOB, NOON, deployment, dump, image
+from tests.unit.slack.drawn import ALICE, BOB, NOON, Outbox, deployment, dump, image
 
 NASTY = "<!channel> <@U1> *b* _i_ ~s~ `c` :tada: <https://x.test|y> & \u202e\u200b\x00\ud800"
 
@@ -278,3 +278,19 @@ def test_a_note_to_everybody_says_whose_it_is_and_calls_those_whom_the_policy_na
     assert said["text"] == "backend-production-7: Both <@U0EVE> suffer."
     assert said["type"] == "plain_text"
     assert (calls["type"], calls["text"]) == ("mrkdwn", "<!subteam^S1>, <@U0BOB>")
+
+
+@pytest.mark.parametrize(
+    ("key", "called"),
+    [("thread:call:ask:1", True), ("chart:call:incident:1", True), ("thread:ended", False)],
+)
+def test_only_what_needs_people_calls_them(key: str, *, called: bool) -> None:
+    outbox = Outbox()
+    outbox.owe_card()
+    outbox.deliver()
+    outbox.facts["backend-production-7"] = CardFacts(deployment(), called="<@U0BOB>")
+    outbox.deliveries.owe("backend-production-7", key, text="Both suffer.")
+    outbox.deliver()
+    (shown,) = [each for each in outbox.messenger.messages.values() if each.letter.thread_ts]
+    assert ("<@U0BOB>" in shown.message.text) == called
+    assert shown.message.text.startswith("backend-production-7: ") == called
