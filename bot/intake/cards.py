@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import median
 
+from bot.model.canary import Canary
 from bot.model.catalog import Catalog
 from bot.model.deployment import Deployment, Kind, Status
+from bot.model.errors import Terminal
 from bot.model.ports import Transaction
 from bot.model.reply import CardFacts, ChartFacts
 from bot.policy.roles import called, promoters
@@ -37,10 +39,18 @@ def card_facts(
         warnings=deployment.notes,
         stays=stays(tx, deployment),
         lock=next((k for k in tx.holds.locks(now) if k.covers(deployment.target, now)), None),
-        canary=tx.canaries.get(deployment_id),
+        canary=_canary(tx, deployment_id),
         promoters=promoters(policy) if policy else "",
         called=called(policy) if policy else "",
     )
+
+
+def _canary(tx: Transaction, deployment_id: str) -> Canary | None:
+    """One that cannot be read must not keep its card and thread from saying so."""
+    try:
+        return tx.canaries.get(deployment_id)
+    except Terminal:
+        return None
 
 
 def chart_facts(tx: Transaction, deployment_id: str) -> ChartFacts | None:

@@ -63,7 +63,10 @@ class Metrics(Protocol):
 
 
 class CanaryTable(Protocol):
-    """The canaries and their ticks. A canary is one row, under its deployment's id."""
+    """The canaries and their ticks. A canary is one row, under its deployment's id.
+
+    Whoever asks for one that cannot be read (see ``unreadable``) gets ``Terminal``.
+    """
 
     def add(self, canary: Canary) -> None:
         """Insert. A second one for the same deployment is a mistake of the caller."""

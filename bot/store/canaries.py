@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bot.model.canary import Canary, Measured, Phase
 from bot.model.deployment import Target
+from bot.model.errors import Terminal
 from bot.store.tables import canaries, canary_ticks, deployments
 from bot.store.upsert import insert, took
 
@@ -38,7 +39,7 @@ class CanariesTable:
         """See ``CanaryTable.get_for_update``. On SQLite a writing transaction is alone anyway."""
         query = sa.select(canaries.c.body).where(canaries.c.deployment_id == deployment_id)
         body = self._connection.execute(query.with_for_update()).scalar_one_or_none()
-        return None if body is None else _CANARY.validate_json(body)
+        return None if body is None else _canary(deployment_id, body)
 
     def of(self, target: Target) -> Canary | None:
         """See ``CanaryTable.of``."""
@@ -60,8 +61,8 @@ class CanariesTable:
         query = sa.select(canaries.c.deployment_id, canaries.c.body).where(_IS_OPEN)
         for name, body in self._connection.execute(query.order_by(canaries.c.begun_at)):
             try:
-                yield name, _CANARY.validate_json(body)
-            except ValidationError:
+                yield name, _canary(name, body)
+            except Terminal:
                 yield name, None
 
     def change(self, canary: Canary, /, **changes: Any) -> Canary | None:
@@ -112,9 +113,20 @@ class CanariesTable:
         return [_MEASURED.validate_json(body) for body in self._connection.scalars(query)]
 
     def _read(self, *conditions: sa.ColumnElement[bool]) -> list[Canary]:
-        query = sa.select(canaries.c.body).where(*conditions)
-        rows = self._connection.scalars(query.order_by(canaries.c.begun_at))
-        return [_CANARY.validate_json(body) for body in rows]
+        query = sa.select(canaries.c.deployment_id, canaries.c.body).where(*conditions)
+        rows = self._connection.execute(query.order_by(canaries.c.begun_at))
+        return [_canary(name, body) for name, body in rows]
+
+
+def _canary(name: str, body: str) -> Canary:
+    try:
+        return _CANARY.validate_json(body)
+    except ValidationError:
+        raise Terminal(
+            f"How {name}'s canary stands was written by another version of Quarterdeck, which this "
+            "one cannot read.",
+            hint="Run that version again until the canary is over.",
+        ) from None
 
 
 def _columns(canary: Canary) -> dict[str, Any]:

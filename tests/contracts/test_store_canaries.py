@@ -28,6 +28,7 @@ from bot.model.canary_plan import CanaryPlan, CanaryStep, Native
 from bot.model.catalog import TargetSpec
 from bot.model.counts import Arm
 from bot.model.deployment import Person, Status
+from bot.model.errors import Terminal
 from bot.model.places import EcsService
 from bot.store.database import Database
 from tests.contracts.store_examples import STAGING, a_deployment, stored
@@ -210,3 +211,5 @@ def test_one_that_cannot_be_read_keeps_nobody_from_the_others(
     with database.read() as tx:
         assert tx.canaries.open() == [other]
         assert tx.canaries.unreadable() == [ONE]
+        with pytest.raises(Terminal, match=ONE):
+            tx.canaries.get(ONE)

@@ -9,10 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from bot.commands.model import Conduct, Deploy, Rollback
+from bot.intake.cards import card_facts
 from bot.model.canary import Act, Canary, Past, Phase
 from bot.model.canary_plan import CanaryStep
 from bot.model.deployment import Status
-from bot.model.errors import AccessDenied, Misconfigured, Unknown, Unreachable
+from bot.model.errors import AccessDenied, Misconfigured, Terminal, Unknown, Unreachable
 from bot.model.reply import Accepted, Refused
 from bot.slack.views.canary_card import brief
 from bot.workflows.canary.bench import analysis_plan
@@ -574,6 +575,11 @@ def test_one_that_another_version_wrote_is_told_of_once_and_not_touched(rooms: R
     stage.looks(times=3)
     assert stage.traffic.writes == writes
     assert rooms.said(made.id).count(UNREADABLE) == 1
+    with rooms.database.read() as tx:
+        facts = card_facts(tx, rooms.catalog, made.id, rooms.clock.now())
+    assert facts is not None, "without facts its thread would never hear of it"
+    with pytest.raises(Terminal, match="another version"):
+        stage.says(Act.ABORT)
 
 
 def test_the_answer_to_a_word_says_how_far_it_goes_and_the_thread_why(rooms: Rooms) -> None:
